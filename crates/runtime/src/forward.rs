@@ -9,15 +9,19 @@ pub use outbox::{Acknowledged, Outbox, OutboxError, Step};
 
 use crate::journal::Desks;
 use crate::standing::Standing;
+use bytes::Bytes;
 use dated::Dated;
 use eleven_api::answer::read_json;
 use eleven_api::audit::{Appended, Cursor};
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::{Clock, Moment};
+use eleven_api::problem::Problem;
 use eleven_api::reader::ReadAs;
 use eleven_api::routes;
+use eleven_core::encoding::{Value, parse};
 use eleven_core::reason::Reason;
 use eleven_core::time::Time;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +41,9 @@ const GATHER: Duration = Duration::from_millis(4);
 const FLUSH: Duration = Duration::from_secs(1);
 /// How long to wait after the ledger did not answer.
 const RETRY: Duration = Duration::from_millis(200);
+
+/// So many operations are named whose records the ledger refused at once.
+const NAMED: usize = 16;
 
 /// What is said where the ledger does not have all when the point stops.
 const LATE: &str = "the ledger did not take the last records in time; they are forwarded at the next start";
@@ -153,7 +160,8 @@ impl Forwarder {
                 Err(_) if self.foreign.get().is_some() => return,
                 Err(error) => {
                     let (kind, advice) = (kind(&error), advice(&error));
-                    if said.replace(kind) != Some(kind) {
+                    // What it refused for good is told, does not stay, and is sent no more.
+                    if refused_for_good(&error).is_none() && said.replace(kind) != Some(kind) {
                         tracing::warn!(%error, "the ledger does not acknowledge this point's records; they stay in the journal{advice}");
                     }
                     tokio::select! {
@@ -203,9 +211,13 @@ impl Forwarder {
                 // A point that is never idle asks beside that: what it does not hear then is asked for again.
                 let is_due = self.progress.dated.is_due(asked_at, IDLE);
                 let heard = if is_due { self.cursor().await.map(drop) } else { Ok(()) };
-                let appended = self.send(body).await.inspect_err(|error| {
+                let body = Bytes::from(body);
+                let appended = self.send(body.clone()).await.inspect_err(|error| {
                     if matches!(error, CallError::Refused(problem) if problem.status < 500) {
                         outbox.refused();
+                    }
+                    if let Some(problem) = refused_for_good(error) {
+                        tell_refused(problem, &body);
                     }
                 })?;
                 let acknowledged = outbox.taken(appended.next);
@@ -224,7 +236,7 @@ impl Forwarder {
         Ok((outbox.is_behind(reader.as_ref()), acknowledged))
     }
 
-    async fn send(&self, body: Vec<u8>) -> Result<Appended, CallError> {
+    async fn send(&self, body: Bytes) -> Result<Appended, CallError> {
         let signed = self.reader.for_append(body.len());
         let answer = self.client.post(&self.ledger, routes::AUDIT_EVENTS, &signed, body, DEADLINE).await?;
         Appended::read(read_json(&answer).map_err(malformed)?).map_err(malformed)
@@ -241,6 +253,32 @@ impl Forwarder {
         self.progress.told(cursor.at, asked);
         Ok(cursor)
     }
+}
+
+/// The ledger's own answer that it refused records under their numbers. It says so once: to whoever sends them again it says that they
+/// were refused before.
+fn refused_for_good(error: &CallError) -> Option<&Problem> {
+    match error {
+        CallError::Refused(problem) if !problem.foreign && !problem.refused.is_empty() => Some(problem),
+        _ => None,
+    }
+}
+
+/// Says of which operations the ledger refused records of this point: what ran of them nothing proves, though its caller was answered.
+fn tell_refused(problem: &Problem, body: &[u8]) {
+    let sent = parse(body).ok();
+    let records = sent.as_ref().and_then(|sent| sent.get("records")).and_then(Value::as_array).unwrap_or_default();
+    let record = |at: &u64| usize::try_from(*at).ok().and_then(|at| records.get(at));
+    let ops = problem.refused.iter().filter_map(|(at, _)| record(at)?.get("op")?.as_str());
+    let ops: BTreeSet<&str> = ops.collect();
+    let named = ops.iter().take(NAMED).copied().collect::<Vec<_>>().join(" ");
+    let (more, why) = (ops.len().saturating_sub(NAMED), problem.refused.first().map(|(_, why)| why));
+    tracing::error!(
+        ops = named,
+        more,
+        why,
+        "the ledger refused records of this point for good: what ran of these operations nothing proves"
+    );
 }
 
 /// Waits until the point is told to stop, and for as long as its last records may take.

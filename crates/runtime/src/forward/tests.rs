@@ -5,8 +5,7 @@ use crate::serve::tests::{ledger, opened, opened_by};
 use crate::view::tests::Logged;
 use eleven_api::audit::Durability;
 use eleven_api::edge::ManualClock;
-use eleven_api::problem::Problem;
-use eleven_core::encoding::{Object, Value};
+use eleven_core::encoding::Object;
 use eleven_core::hash::Sha3;
 use eleven_store::faulty::FaultyDisk;
 use http::StatusCode;
@@ -319,4 +318,30 @@ async fn a_ledger_that_refuses_the_same_records_again_and_again_is_not_said_to_a
     let told = |what: &str| logged.lines().iter().filter(|line| line.contains(what)).count();
     let told = (told("does not acknowledge"), told("acknowledges again"));
     assert_eq!(told, (1, 1), "{:?}", logged.lines());
+}
+
+#[tokio::test]
+async fn records_that_the_ledger_refuses_for_good_are_told_with_their_operation_and_not_said_to_stay() {
+    let logged = Logged::default();
+    let _logging = tracing::subscriber::set_default(logged.clone());
+    let cursor =
+        |next| Cursor { next, hash: None, counts: Some(true), at: None, size: 3 + next }.to_value().to_string();
+    let cursor = |next| (StatusCode::OK, cursor(next));
+    let of_it = Object::new().with("record", 0u64).with("numbered", true).with("detail", "lineage.order: not here");
+    let refused = Problem::with_status(422, "record 0: lineage.order: not here").to_object();
+    let refused = Value::Object(refused.with("records", vec![Value::Object(of_it)])).to_string();
+    let answers = [vec![cursor(0), (StatusCode::UNPROCESSABLE_ENTITY, refused)], vec![cursor(1); 9]].concat();
+    let (at, _asked, _stop) = ledger(answers).await;
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    let op = point.gate.desks.alone("audit.resumed", Object::new()).await.expect("a sound disk");
+    let (stop, stopping) = watch::channel(false);
+    let forwarding = tokio::spawn(forwarder(&point.gate, at).run(stopping));
+    while point.gate.progress.acknowledged() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stop.send_replace(true);
+    forwarding.await.expect("no panic");
+    let told = |what: &str| logged.lines().iter().filter(|line| line.contains(what)).count();
+    assert_eq!((told(&op), told("for good"), told("lineage.order: not here")), (1, 1, 1), "{:?}", logged.lines());
+    assert_eq!((told("does not acknowledge"), told("acknowledges again")), (0, 0), "{:?}", logged.lines());
 }
