@@ -199,7 +199,7 @@ fn a_revocation_is_of_this_artifact_and_the_one_that_the_index_has() {
     let seq = entry_of(&bundle, "revocation") + 1;
     let why = format!("entry {seq} is not in the head's tree with what is shown of it");
     assert_eq!(unrevoked(&put(&bundle, "revocation/seq", Value::Int(seq))), failed(&why));
-    let why = "the artifact was revoked, and nobody had used it";
+    let why = "the artifact was revoked, and the ledger has no use of it";
     assert_eq!(unrevoked(&put(&bundle, "kind", "unused")), failed(why));
 }
 
