@@ -23,8 +23,9 @@ use std::sync::Arc;
 
 pub use refusal::Refusal;
 
-/// Seconds that `nbf` is set back, so that a point whose clock is a little behind need not wait.
-const BACK: i64 = 1;
+/// Seconds that `nbf` is set back: as far as a point's clock may be behind the authority's stamp (PROTOCOL 4.1, step 3). Set back by less,
+/// what such a point may admit would be not yet valid there, by a refusal that nobody calls again after.
+const BACK: i64 = limits::MAX_STAMP_AHEAD_MS / 1000;
 const _: () = assert!(BACK <= limits::MAX_NBF_BACK, "no issuer sets `nbf` back further");
 /// The shortest life that is set back: a shorter one would be over before it arrives.
 const LEAST_SET_BACK: u64 = 10;

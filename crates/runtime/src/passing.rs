@@ -120,8 +120,8 @@ pub(crate) fn credential(key: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// The answer to a caller that brought an artifact for this `usage`. Where it is no success and took the last use, a client that calls again
-/// by itself would bring that artifact once more, and hear that it is used in the place of this.
+/// The answer to a caller that brought an artifact for this `usage`. Where it is no success and took the last use, a client that calls
+/// again by itself would bring that artifact once more, and hear that it is used in the place of this.
 pub(crate) fn last<B>(usage: &Use, mut answer: Response<B>) -> Response<B> {
     if !answer.status().is_success() && took_the_last(usage, answer.headers()) {
         answer.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));

@@ -65,7 +65,7 @@ fn the_doctrines_request_is_allowed_and_recorded() {
     assert_eq!(artifact.sub, CALLER);
     assert_eq!(artifact.op.scope, ["phi.no_export", "phi.read"], "sorted by the authority");
     assert_eq!((artifact.env.region.as_str(), artifact.env.tenancy.as_str()), ("us-east-1", "single"));
-    assert_eq!((artifact.nbf, artifact.exp.since(artifact.nbf)), (NOW.plus_seconds(-1).whole_seconds(), 60_000));
+    assert_eq!((artifact.nbf, artifact.exp.since(artifact.nbf)), (NOW.plus_seconds(-2).whole_seconds(), 60_000));
     assert!(artifact.digests_follow() && artifact.op.params.is_none());
     assert_eq!(salt, hash::base64(&[2; 16]));
     let key = current.view.key(&artifact.sig.kid).expect("the issuer's key");
@@ -265,6 +265,17 @@ fn the_exact_request_is_bound_where_the_policy_asks() {
     let plain = domain(terms.with("digests", "plain"));
     let bound = allowed(&plain, Request { asked, ..request(op()) });
     assert_eq!((bound.artifact.op.params, bound.salt.as_str()), (Some(binding().digest("")), ""));
+}
+
+#[test]
+fn an_artifact_is_valid_at_once_to_a_point_whose_clock_is_as_far_behind_as_it_may_be() {
+    let current = domain(Object::new());
+    for millis in [0, 1, 250, 999] {
+        let now = NOW.whole_seconds().plus_millis(millis);
+        let artifact = allowed(&current, Request { now, ..request(op()) }).artifact;
+        assert!(artifact.nbf <= now.plus_millis(-limits::MAX_STAMP_AHEAD_MS), "{millis}");
+        assert!(artifact.nbf >= now.plus_seconds(-limits::MAX_NBF_BACK), "{millis}");
+    }
 }
 
 #[test]

@@ -14,9 +14,9 @@ use eleven_core::name;
 use eleven_core::policy::{commitment, is_commitment};
 use eleven_core::root::KeyUse;
 
-/// What `artifact.unrevoked` says of an artifact that was revoked before the ledger had a use of it. All else that it looks at held then: so
-/// far it is no fault of the proof, but what that proves. A point that had not heard of the revocation may have run it, and the ledger refused
-/// what it recorded.
+/// What `artifact.unrevoked` says of an artifact that was revoked before the ledger had a use of it. All else that it looks at held
+/// then: so far it is no fault of the proof, but what that proves. A point that had not heard of the revocation may have run it, and
+/// the ledger refused what it recorded.
 pub const REVOKED_UNUSED: &str = "the artifact was revoked, and the ledger has no use of it";
 
 /// `id` and `chash` are those of the content, it is this operation's, and what is disclosed stands in it as committed.
