@@ -159,36 +159,12 @@ impl Field {
         }
         lanes
     }
-}
 
-impl Add for Field {
-    type Output = Self;
-
+    /// Each word of a product is that of the low halves of the products that belong to it and twice that of the high halves
+    /// of those one below, because a high half starts at the 52nd bit and a word ends at the 51st: at most fifteen times
+    /// 2^52. From the fifth on they are nineteen times those of 2^255 below, which makes at most 300 times 2^52.
     #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        let ([x0, x1, x2, x3, x4], [y0, y1, y2, y3, y4]) = (self.0, other.0);
-        Self::carried([x0 + y0, x1 + y1, x2 + y2, x3 + y3, x4 + y4])
-    }
-}
-
-impl Sub for Field {
-    type Output = Self;
-
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        let ([x0, x1, x2, x3, x4], [y0, y1, y2, y3, y4]) = (self.0, other.opposite().0);
-        Self::carried([x0 + y0, x1 + y1, x2 + y2, x3 + y3, x4 + y4])
-    }
-}
-
-/// Each word of a product is that of the low halves of the products that belong to it and twice that of the high halves
-/// of those one below, because a high half starts at the 52nd bit and a word ends at the 51st: at most fifteen times
-/// 2^52. From the fifth on they are nineteen times those of 2^255 below, which makes at most 300 times 2^52.
-impl Mul for Field {
-    type Output = Self;
-
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
+    fn times(self, other: Self) -> Self {
         let avx512 = self.avx512();
         let ([x0, x1, x2, x3, x4], [y0, y1, y2, y3, y4]) = (self.0, other.0);
         let zero = Words::splat(avx512, 0);
@@ -217,6 +193,45 @@ impl Mul for Field {
             sum!(low from z8 * 19 + twice!(x0 y2, x1 y1, x2 y0); x0 y3, x1 y2, x2 y1, x3 y0),
             sum!(low from z9 * 19 + twice!(x0 y3, x1 y2, x2 y1, x3 y0); x0 y4, x1 y3, x2 y2, x3 y1, x4 y0),
         ])
+    }
+}
+
+impl Add for Field {
+    type Output = Self;
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        let ([x0, x1, x2, x3, x4], [y0, y1, y2, y3, y4]) = (self.0, other.0);
+        Self::carried([x0 + y0, x1 + y1, x2 + y2, x3 + y3, x4 + y4])
+    }
+}
+
+impl Sub for Field {
+    type Output = Self;
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        let ([x0, x1, x2, x3, x4], [y0, y1, y2, y3, y4]) = (self.0, other.opposite().0);
+        Self::carried([x0 + y0, x1 + y1, x2 + y2, x3 + y3, x4 + y4])
+    }
+}
+
+fearless_simd::kernel!(
+    /// The product, by a call.
+    #[inline(never)]
+    fn called(avx512: Avx512, x: Field, y: Field) -> Field {
+        x.times(y)
+    }
+);
+
+impl Mul for Field {
+    type Output = Self;
+
+    /// Written out at each place, except where assertions are on: they stand at hundreds of places, and tests lose less by
+    /// calling them than the compiler does by writing out each.
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        if cfg!(debug_assertions) { called(self.avx512(), self, other) } else { self.times(other) }
     }
 }
 
