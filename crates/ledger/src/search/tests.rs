@@ -336,3 +336,16 @@ fn a_row_names_its_entry_and_rows_of_a_value_are_in_order() {
     assert_ne!(term, rows::Term::new(rows::By::Runtime, "svc:a"));
     assert_eq!((rows::first_of("X"), rows::first_of(&format!("{}.3", "0".repeat(32)))), (1, 2));
 }
+
+/// Where what serves it is dropped, as with the runtime that it runs on, nobody says that it ends.
+#[tokio::test]
+async fn it_is_followed_no_further_where_nobody_is_left_to_end_that() {
+    let home = Home::new();
+    let (ledger, _) = filled(&home).await;
+    let (end, ended) = tokio::sync::watch::channel(false);
+    drop(end);
+    let followed = crate::serve::follow_search(std::sync::Arc::clone(&ledger.inner), ended);
+    tokio::time::timeout(std::time::Duration::from_secs(20), followed).await.expect("it ends");
+    assert!(ledger.inner.search.indexed() > 0, "what was there is taken");
+    ledger.close().await;
+}

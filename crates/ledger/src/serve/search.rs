@@ -84,9 +84,9 @@ async fn keep_up(inner: &Inner, index: &Search, mut end: watch::Receiver<bool>) 
     let mut fails = false;
     loop {
         let size = *durable.borrow_and_update();
-        let ends = *end.borrow();
+        let ends = is_over(&end);
         let lasting = ends || kept.elapsed() >= KEEP;
-        match take(inner, index, size, lasting, || *end.borrow()) {
+        match take(inner, index, size, lasting, || is_over(&end)) {
             Ok(()) => fails = false,
             Err(error) => {
                 if !fails {
@@ -116,6 +116,11 @@ async fn keep_up(inner: &Inner, index: &Search, mut end: watch::Receiver<bool>) 
             }
         }
     }
+}
+
+/// Whether it was told to end, or nobody is left to tell it: [`stopped`] waits for neither again.
+fn is_over(end: &watch::Receiver<bool>) -> bool {
+    *end.borrow() || end.has_changed().is_err()
 }
 
 /// Takes what came up to `size`, as far as it comes before this `ends`, into an index that is opened first where it is not open.
