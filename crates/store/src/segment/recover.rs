@@ -393,7 +393,7 @@ fn good_frame(data: &[u8], segment: &Segment, salt: u64) -> Option<FrameHeader> 
 fn tail_of(data: &[u8], segment: &Segment, salt: u64) -> Tail {
     let end = segment.end();
     let rest = data.get(end as usize..).unwrap_or_default();
-    let Some(last_byte) = rest.iter().rposition(|byte| *byte != 0) else {
+    let Some(last_byte) = last_written(rest) else {
         return Tail::Zeros;
     };
     let written = end + last_byte as u64 + 1;
@@ -414,6 +414,13 @@ fn tail_of(data: &[u8], segment: &Segment, salt: u64) -> Tail {
         }
     }
     Tail::Torn(end, written)
+}
+
+/// Where the last byte is that is not zero. Most of a segment may be zeros: they are compared by the block.
+fn last_written(bytes: &[u8]) -> Option<usize> {
+    let zeros = bytes.rchunks(ZEROS.len()).take_while(|block| ZEROS.get(..block.len()) == Some(*block));
+    let rest = bytes.len() - zeros.map(<[u8]>::len).sum::<usize>();
+    bytes.get(..rest)?.iter().rposition(|byte| *byte != 0)
 }
 
 /// A segment that is not the last must reach to where the next begins. Leftovers behind that do no harm.
