@@ -130,7 +130,8 @@ rust() {
         echo "0 passed, 0 failed, 1 skipped"
     fi
     if cargo nextest --version >/dev/null 2>&1; then
-        bounded "$seconds" cargo nextest run --locked --workspace --no-fail-fast
+        bounded "$seconds" cargo nextest run --locked --workspace --no-fail-fast \
+            --profile gate --test-threads "$((2 * $(nproc)))"
     else
         echo "cargo-nextest is not here: cargo test instead"
         bounded "$seconds" cargo test --locked --workspace --lib --bins --tests --no-fail-fast -- --test-threads=4
