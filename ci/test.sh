@@ -108,9 +108,14 @@ deny() {
     echo "2 passed, 0 failed"
 }
 
-# Tests and binaries in one profile and with one set of features, so that dependencies are built once for all that follows.
+# Tests and binaries in one profile and with one set of features, so that dependencies are built once for all that follows. What
+# stage environment makes of downloads is begun beside it: where that fails, the stage says why.
 build() {
-    cargo build --locked --workspace --bins --tests
+    local bad=0
+    [[ " ${asked[*]} " != *" environment "* ]] || ci/venv.sh >"$logs/environment-begun.log" 2>&1 &
+    cargo build --locked --workspace --bins --tests || bad=1
+    wait
+    return "$bad"
 }
 
 # Each test in a process of its own, ended when it hangs (.config/nextest.toml). Where nextest can't be had, all tests of a
@@ -147,6 +152,8 @@ conformance() {
 }
 
 environment() {
+    local begun="$logs/environment-begun.log"
+    [ ! -f "$begun" ] || { cat "$begun"; rm "$begun"; }
     ci/venv.sh
 }
 
@@ -262,6 +269,7 @@ for name in "$@"; do
     [[ " ${stages[*]} " == *" $name "* ]] || { echo "no stage '$name'; there are: ${stages[*]}" >&2; exit 2; }
 done
 [ $# -gt 0 ] || set -- "${stages[@]}"
+readonly asked=("$@")
 
 ci/setup.sh
 mkdir -p "$logs"
