@@ -31,7 +31,8 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
         Reason::RuntimeClock => (
             "The enforcement point's clock went back, or the registry's stamp lies more than two seconds ahead of it, or it lies more \
              than two seconds ahead of the ledger's or thirty behind it, so that what ran could not be proven, or the point signed \
-             more than ten seconds away from the authority's clock.",
+             more than ten seconds away from the authority's clock, or what that had just given for a client's secret was outside its \
+             time there.",
             "set the clocks of point, authority and ledger by the same source; the point's `/health` and `eleven doctor` show how far \
              they are apart",
         ),

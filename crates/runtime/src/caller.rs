@@ -32,6 +32,10 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const REVOKED: &str = "the client secret that this token was exchanged for was revoked, or the operator who had it issued is none \
                        any more; or either is newer than what this point knows of the registry: then try again in a moment";
 
+/// What a caller hears where what the authority has just given for its secret is outside its time here.
+const CLOCKS: &str = "this point's clock is not the authority's, which has just given a token for the client secret that is outside its \
+                      time here: the operator has to set both by one source";
+
 /// An authenticated caller.
 #[derive(Clone)]
 pub(crate) struct Caller {
@@ -52,13 +56,20 @@ pub(crate) struct CallersToken {
     pub(crate) text: String,
     /// Its SHA3-512, which this point signs with each question that it asks for this caller.
     pub(crate) digest: Sha3,
+    iat: Time,
     exp: Time,
 }
 
 impl CallersToken {
-    fn new(text: String, exp: Time) -> Self {
+    fn new(text: String, iat: Time, exp: Time) -> Self {
         let digest = Sha3::of(&[text.as_bytes()]);
-        Self { text, digest, exp }
+        Self { text, digest, iat, exp }
+    }
+
+    /// Whether it is still the one to show. A token that ends while the authority decides would be refused there; a new one is asked for
+    /// 5 s before. One from ahead of the clock, which was set back since, would be refused as well, for as long as it is remembered.
+    fn is_current(&self, now: Time) -> bool {
+        now >= self.iat.plus_seconds(-5) && now.plus_seconds(5) < self.exp
     }
 }
 
@@ -132,7 +143,7 @@ impl Callers {
     /// What a client's secret is exchanged for, and remembered as. Of such a token the authority knows more than this view.
     async fn exchanged(&self, secret: &str, name: Sha256, held: &Holding) -> Result<Known, Problem> {
         let token = self.exchange(secret).await?;
-        let claims = verified(&token, held, self.clock.now())?;
+        let claims = given(&token, &held.issuers, held.view.domain(), self.clock.now())?;
         Ok(self.remember(held.view.epoch(), name, claims, token))
     }
 
@@ -153,12 +164,11 @@ impl Callers {
 
     fn remembered(&self, epoch: u64, name: &Sha256, now: Time) -> Option<Known> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // A token that ends while the authority decides would be refused there; a new one is asked for 5 s before.
-        known.1.get(name).filter(|(_, token)| known.0 == epoch && now.plus_seconds(5) < token.exp).cloned()
+        known.1.get(name).filter(|(_, token)| known.0 == epoch && token.is_current(now)).cloned()
     }
 
     fn remember(&self, epoch: u64, name: Sha256, claims: token::Claims, text: String) -> Known {
-        let caller = (claims.sub, Arc::new(CallersToken::new(text, claims.exp)));
+        let caller = (claims.sub, Arc::new(CallersToken::new(text, claims.iat, claims.exp)));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 != epoch || known.1.len() >= REMEMBERED {
             *known = (epoch, HashMap::new());
@@ -185,6 +195,15 @@ fn client<'a>(credential: &str, row: impl FnOnce(&str) -> Option<&'a SourceRecor
 /// What a token says that counts by the view.
 fn verified(text: &str, held: &Holding, now: Time) -> Result<token::Claims, Problem> {
     verify(text, &held.issuers, held.view.domain(), now).map_err(|error| unauthenticated(&error.to_string()))
+}
+
+/// What a token says that the authority has just given for a secret. One that is outside its time says that the two clocks are not one:
+/// its caller showed what it should, and another token would be no better.
+fn given(text: &str, issuers: &TokenIssuers, domain: &str, now: Time) -> Result<token::Claims, Problem> {
+    verify(text, issuers, domain, now).map_err(|error| match error {
+        token::TokenError::Expired => Problem::refused(Reason::RuntimeClock, CLOCKS),
+        error => unauthenticated(&error.to_string()),
+    })
 }
 
 fn unauthenticated(detail: &str) -> Problem {

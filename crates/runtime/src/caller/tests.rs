@@ -11,7 +11,8 @@ use http::StatusCode;
 async fn refused(authority: &str) -> [Problem; 2] {
     let callers = Callers::new(authority.to_owned(), Client::new(), Arc::new(SystemClock));
     let exchanged = callers.exchange("elk_app_x").await.expect_err("no token");
-    let caller = CallersToken::new("x.y.z".into(), SystemClock.now());
+    let now = SystemClock.now();
+    let caller = CallersToken::new("x.y.z".into(), now, now);
     let issuer = Issuer {
         client: Client::new(),
         authority: authority.to_owned(),
@@ -144,4 +145,57 @@ fn tokens_are_looked_up_among_issuers_and_not_among_clients() {
     };
     assert_eq!(believed([token::JWT, token::JWT]), [true, true]);
     assert_eq!(believed([token::JWT_ENDED, token::JWT]), [false, true]);
+}
+
+#[test]
+fn a_token_that_was_just_given_and_is_outside_its_time_tells_of_the_clocks() {
+    let (kid, iss) = ("key:11-11/identity/1", "governance://11-11/authority/dev");
+    let signer = SeedSigner::new(kid, &[1; 32]);
+    let mapping = Object::new().with("kind", "jwt").with("kid", kid).with("public", base64_value(&signer.public()));
+    let row = SourceRecord { name: "identity".into(), source: iss.into(), mapping };
+    let issuers = TokenIssuers::of(std::iter::once(&row));
+    let iat = Time(1_800_000_000_000);
+    let claims = token::Claims {
+        iss: iss.into(),
+        sub: "svc:app:dev".into(),
+        aud: "11-11".into(),
+        iat,
+        exp: iat.plus_seconds(60),
+        jti: "x".into(),
+    };
+    let text = claims.sign(&signer);
+    let refusal = |text: &str, ahead: i64| {
+        let given = given(text, &issuers, "11-11", iat.plus_seconds(ahead));
+        given.err().map(|problem| (problem.status, problem.reason))
+    };
+    assert_eq!([refusal(&text, -5), refusal(&text, 59)], [None, None]);
+    for ahead in [-600, -6, 60, 600, 86_400] {
+        assert_eq!(refusal(&text, ahead), Some((403, Some(Reason::RuntimeClock))), "{ahead} s ahead");
+    }
+    // Of one that nobody trusted signed the clock says nothing.
+    let others = claims.sign(&SeedSigner::new(kid, &[2; 32]));
+    for ahead in [0, 600] {
+        assert_eq!(refusal(&others, ahead), Some((401, Some(Reason::IdentityUnauthenticated))), "{ahead} s ahead");
+    }
+}
+
+#[tokio::test]
+async fn a_token_from_ahead_of_the_clock_is_remembered_no_longer() {
+    let callers = Callers::new("http://127.0.0.1:1".into(), Client::new(), Arc::new(SystemClock));
+    let iat = Time(1_800_000_000_000);
+    let claims = token::Claims {
+        iss: "governance://11-11/authority/dev".into(),
+        sub: "svc:app:dev".into(),
+        aud: "11-11".into(),
+        iat,
+        exp: iat.plus_seconds(60),
+        jti: "x".into(),
+    };
+    let name = Sha256::of(&[b"elk_app_x"]);
+    callers.remember(1, name, claims, "x.y.z".into());
+    let remembered = |epoch: u64, seconds: i64| callers.remembered(epoch, &name, iat.plus_seconds(seconds)).is_some();
+    for (seconds, is_so) in [(-600, false), (-6, false), (-5, true), (0, true), (54, true), (55, false)] {
+        assert_eq!(remembered(1, seconds), is_so, "{seconds} s after it was given");
+    }
+    assert!(!remembered(2, 0), "another epoch knows nobody yet");
 }
