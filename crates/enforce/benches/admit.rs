@@ -109,6 +109,7 @@ impl World {
             signs: &self.point.signs(),
             last_now: Some(self.now),
             dated: None,
+            unknown: false,
             seen_epoch: self.view.epoch(),
             uses_since: None,
             bundles: Some(&|_| true),

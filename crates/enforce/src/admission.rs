@@ -43,6 +43,9 @@ pub struct Held<'a> {
     /// Between which times the ledger would date an entry that is made now, as far as its last word tells; `None` where it said
     /// nothing yet.
     pub dated: Option<(Time, Time)>,
+    /// Whether the ledger answered last that it does not know this point by its signature, so that by which time it dates entries
+    /// is not known here: the two clocks are far apart, or the point's key counts as compromised.
+    pub unknown: bool,
     /// The highest registry epoch whose view this point has held, here or before a restart.
     pub seen_epoch: u64,
     /// Since when this point knows what was used here; `None` where it always did. A point that lost its journal and
@@ -245,8 +248,13 @@ fn clock(held: &Held<'_>, now: Time) -> Result<(), Failed> {
     check(ahead <= MAX_STAMP_AHEAD_MS, Reason::RuntimeClock, || {
         format!("the registry's stamp lies {ahead} ms ahead of this point's clock")
     })?;
-    // What the ledger sees too long before or after its own time no verifier takes (PROTOCOL 11.1, `artifact.window`). Of the time
-    // after it half is left for the way there, as for an issuance.
+    // What the ledger sees too long before or after its own time no verifier takes (PROTOCOL 11.1, `artifact.window`).
+    check(!held.unknown, Reason::RuntimeClock, || {
+        "the ledger does not know this point by its signature: the two clocks are more than ten seconds apart, or the point's key \
+         counts as compromised there; what runs now could not be proven"
+            .into()
+    })?;
+    // Of the time after it half is left for the way there, as for an issuance.
     let Some((earliest, latest)) = held.dated else { return Ok(()) };
     let (ahead, behind) = (now.since(latest), earliest.since(now));
     check(ahead <= MAX_SEEN_EARLY_MS, Reason::RuntimeClock, || {

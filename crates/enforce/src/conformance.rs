@@ -75,6 +75,7 @@ pub(crate) fn admitted_where(
         signs: &[],
         last_now: Some(last_now),
         dated: None,
+        unknown: false,
         seen_epoch: case.uint("seen_epoch")?,
         uses_since: None,
         bundles: None,

@@ -63,6 +63,7 @@
 //!         last_now: journal.last_now(),
 //!         // between which times the ledger would date an entry, by its cursor: too far from them nothing is admitted
 //!         dated: None,
+//!         unknown: false,          // whether the ledger does not know this point by its signature
 //!         seen_epoch: journal.seen_epoch(),
 //!         uses_since: None,        // this journal was never lost
 //!         bundles: None,           // what is enforced here needs no policy's text

@@ -86,6 +86,11 @@ impl Progress {
         self.dated.between(now)
     }
 
+    /// Whether the ledger answered last that it does not know this point by its signature (step 3).
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.dated.is_unknown()
+    }
+
     /// To a question of `asked` the ledger said when it would date an entry.
     pub(crate) fn told(&self, at: Option<Time>, asked: Moment) {
         self.dated.told(at, asked);

@@ -97,6 +97,7 @@ impl Gate {
             signs: &[],
             last_now,
             dated: self.progress.dated(now),
+            unknown: self.progress.is_unknown(),
             seen_epoch,
             uses_since: held.and_then(|held| held.uses_since),
             bundles: None,

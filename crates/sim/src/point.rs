@@ -340,6 +340,7 @@ impl Up {
             signs: &point.signs(),
             last_now: self.journal.last_now(),
             dated: None,
+            unknown: false,
             seen_epoch: self.journal.seen_epoch(),
             uses_since: None,
             bundles: None,

@@ -148,6 +148,13 @@ fn a_clock_that_the_ledger_is_too_far_from_admits_nothing() {
     assert_eq!(between(MAX_ISSUED_LATE_MS, MAX_ISSUED_LATE_MS), None);
     assert_eq!(between(MAX_ISSUED_LATE_MS + 1, MAX_ISSUED_LATE_MS + 1), Some(Reason::RuntimeClock));
     assert_eq!(between(0, MAX_ISSUED_LATE_MS + 1), None, "it may be right");
+    // What it said before tells nothing where it knows this point no more: its clock may have been set since.
+    let mut all = None;
+    let reason = refused(|held| {
+        (held.dated, held.unknown) = (Some((now, now)), true);
+        all = denies_all(held, now);
+    });
+    assert_eq!((reason, all.map(|(reason, _)| reason)), (Some(Reason::RuntimeClock), Some(Reason::RuntimeClock)));
 }
 
 #[test]

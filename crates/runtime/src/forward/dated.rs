@@ -2,7 +2,7 @@
 
 use eleven_api::edge::Moment;
 use eleven_core::time::Time;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,11 +13,13 @@ pub(crate) struct Dated {
     word: Mutex<Option<(Time, i64)>>,
     /// When it was asked last, whether or not it answered, by the steady clock.
     asked: AtomicI64,
+    /// Whether it answered last that it does not know who asks.
+    unknown: AtomicBool,
 }
 
 impl Default for Dated {
     fn default() -> Self {
-        Self { word: Mutex::default(), asked: AtomicI64::new(i64::MIN) }
+        Self { word: Mutex::default(), asked: AtomicI64::new(i64::MIN), unknown: AtomicBool::new(false) }
     }
 }
 
@@ -36,11 +38,18 @@ impl Dated {
     /// It does not know who asks: it is asked again whatever is sent next.
     pub(crate) fn unheard(&self) {
         self.asked.store(i64::MIN, Ordering::Release);
+        self.unknown.store(true, Ordering::Release);
+    }
+
+    /// Whether it answered last that it does not know who asks: what it said of its time before tells nothing then.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.unknown.load(Ordering::Acquire)
     }
 
     /// To a question of `asked` the ledger said that it would date an entry so; where it does not say, what it said before goes on
     /// to count.
     pub(crate) fn told(&self, at: Option<Time>, asked: Moment) {
+        self.unknown.store(false, Ordering::Release);
         if let Some(at) = at {
             *self.word.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, asked.steady));
         }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::gateway::Gate;
+use crate::health::wrong_clock;
 use crate::running::{Halt, Running};
 use crate::serve::tests::{ledger, opened, opened_by};
 use crate::view::tests::Logged;
@@ -186,10 +187,12 @@ async fn a_ledger_that_does_not_know_who_asks_for_its_time_acknowledges_nothing_
         let error = forwarder.forward(&mut outbox).await.expect_err("it is not known there");
         assert!(is_unknown(&error), "{error}");
         assert_eq!((point.gate.progress.acknowledged(), backlog()), (1, waits), "though its records are taken");
+        assert!(wrong_clock(&point.gate).is_some(), "nor is anything admitted that could not be proven");
     }
     record().await.expect("a sound disk");
     forwarder.forward(&mut outbox).await.expect("an answer");
     assert_eq!((point.gate.progress.acknowledged(), backlog()), (4, 0), "the clocks agree again");
+    assert_eq!(wrong_clock(&point.gate), None);
     let asked = asked.lock().expect("whole").clone();
     let asks: Vec<bool> = asked.iter().map(|path| path.starts_with(routes::AUDIT_CURSOR)).collect();
     assert_eq!(asks, [true, false, true, false, true, false, true, false], "{asked:?}");

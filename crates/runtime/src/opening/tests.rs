@@ -45,6 +45,7 @@ pub(crate) fn admission() -> (Admission, Time) {
         signs: &[],
         last_now: None,
         dated: None,
+        unknown: false,
         seen_epoch: 0,
         uses_since: None,
         bundles: None,
