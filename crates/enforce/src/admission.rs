@@ -345,11 +345,17 @@ pub fn uncounted_key(view: &View, point: &str, signs: &[(KeyUse, &dyn Signer)], 
         })
     };
     if let Some((usage, signer)) = signs.iter().find(|signing| !counts(signing)) {
+        let (usage, kid) = (usage.name(), signer.kid());
+        // A key counts from the moment on at which it was registered: before that it is the clock that is wrong, as of a machine that
+        // starts without one.
+        if let Some(from) = view.key(kid).map(|key| key.record.nbf).filter(|nbf| now < *nbf) {
+            return Some(format!(
+                "this point's {usage} key {kid} counts from {from} on, and the clock shows {now}: set the clock"
+            ));
+        }
         return Some(format!(
-            "this point's {} key {} does not count now: it is not registered as that, outside its window, retired or \
-             compromised; replace it by `eleven runtime key replace`",
-            usage.name(),
-            signer.kid()
+            "this point's {usage} key {kid} does not count now: it is not registered as that, outside its window, retired or \
+             compromised; replace it by `eleven runtime key replace`"
         ));
     }
     let named = view.runtime(point)?.kid.as_str();

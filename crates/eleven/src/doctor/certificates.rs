@@ -52,7 +52,7 @@ pub(super) fn found(which: Which, url: &str, ahead: Duration, shaken: Result<(),
     let (what, ahead) = (subject(which), span(ahead));
     match shaken {
         Ok(()) => Some(good(what, format!("that of {url} counts for {ahead} at least"))),
-        Err(error @ CallError::Untrusted(_)) => Some(warn(what, format!("in {ahead} {error}"))),
+        Err(error @ CallError::Untrusted(_)) => Some(warn(what, format!("before {ahead} are over {error}"))),
         // It ends this moment.
         Err(_) => None,
     }

@@ -48,8 +48,8 @@ fn down(what: String, listen: SocketAddr, unbound: Option<&std::io::Error>, othe
         Some(error) if error.kind() == ErrorKind::AddrInUse => bad(
             what,
             format!(
-                "{listen} is taken, and no corner answers there: its supervisor holds it while another corner is not ready yet, which \
-                 is to be mended first, or another program has it"
+                "{listen} is taken, and no corner answers there: its supervisor holds it while the corner can't start, which the \
+                 corner's log tells, or while another is not ready yet, which is to be mended first; or another program has it"
             ),
         ),
         Some(error) => bad(what, format!("{listen} can't be bound ({error}), and no corner answers there")),
@@ -71,8 +71,9 @@ fn answers(what: String, url: &str, said: &Said) -> Finding {
         (None, Some(kid)) => bad(
             what,
             format!(
-                "{url} answers and refuses every call: {kid}, by which it signs, does not count now; where its keystore has another \
-                 that is registered, `eleven authority restart`, else renew it (docs/keys.md)"
+                "{url} answers and refuses every call: {kid}, by which it signs, does not count now; see first that its clock is \
+                 right; where its keystore has another key that is registered, `eleven authority restart`, else renew it \
+                 (docs/keys.md)"
             ),
         ),
         (None, None) => {
@@ -176,19 +177,26 @@ pub(super) fn registration(config: &Config, snapshot: Option<&Value>, point: &He
     let Some(snapshot) = snapshot else {
         return warn("registration", "can't be compared: the authority does not answer");
     };
-    let ours = Measured {
-        binary: corner::measure_binary().map(|binary| binary.to_string()).unwrap_or_default(),
-        config: config.point_digest().to_string(),
-        kid: corner::point_kid(config).unwrap_or_default(),
-    };
     let (name, now) = (&config.point.name, SystemClock.now());
     let keystore = config.runtime.data.join(keystore::FILE);
     let keys = keystore::public_keys(&keystore, Which::Runtime.name()).unwrap_or_default();
-    let lost = keys.iter().find(|key| !counts(snapshot, &key.kid, now)).map(|key| uncounted(name, &key.kid));
+    let lost = keys.iter().find(|key| !counts(snapshot, &key.kid, now));
+    let lost = lost.map(|key| uncounted(snapshot, name, &key.kid, now));
     let (running, told) = match point {
         // What runs compares itself with the registry at each call, its attestation key too.
         Health::Ours(said) => (Some(Measured::said(&said.value)), said.unapproved().map(str::to_owned)),
         _ => (None, lost.clone()),
+    };
+    let kid = match (corner::point_kid(config), &running) {
+        (Ok(kid), _) => kid,
+        // Whether the key here is another can't be seen: what runs signs by its own.
+        (Err(_), Some(running)) => running.kid.clone(),
+        (Err(error), None) => return warn("registration", format!("can't be compared: {error}")),
+    };
+    let ours = Measured {
+        binary: corner::measure_binary().map(|binary| binary.to_string()).unwrap_or_default(),
+        config: config.point_digest().to_string(),
+        kid,
     };
     first(compare(snapshot, name, &ours, running.as_ref(), now), lost, told)
 }
@@ -206,8 +214,15 @@ fn counts(snapshot: &Value, kid: &str, now: Time) -> bool {
     key_cmd::registered(snapshot).filter_map(Result::ok).any(|key| key.kid == kid && key.counts_at(now))
 }
 
-fn uncounted(name: &str, kid: &str) -> String {
-    format!("{kid}, by which {name} signs, does not count now: `eleven runtime key replace`")
+/// What helps where a key does not count. One counts from when it was registered: before that it is the clock that is wrong.
+fn uncounted(snapshot: &Value, name: &str, kid: &str, now: Time) -> String {
+    let mut keys = key_cmd::registered(snapshot).filter_map(Result::ok);
+    match keys.find(|key| key.kid == kid && now < key.nbf) {
+        Some(key) => {
+            format!("{kid}, by which {name} signs, counts from {} on, and the clock here shows {now}: set it", key.nbf)
+        }
+        None => format!("{kid}, by which {name} signs, does not count now: `eleven runtime key replace`"),
+    }
 }
 
 impl Measured {
@@ -236,7 +251,7 @@ fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measu
         return bad(what, format!("another {thing} was approved than {who}: {next}"));
     }
     if !counts(snapshot, &it.kid, now) {
-        return bad(what, uncounted(name, &it.kid));
+        return bad(what, uncounted(snapshot, name, &it.kid, now));
     }
     match running.and_then(|running| running.differs(ours)) {
         Some(thing) => warn(

@@ -112,6 +112,15 @@ fn a_pipe_in_the_place_of_a_file_is_bad_and_nobody_waits_for_it() {
 }
 
 #[test]
+fn a_point_whose_keystore_can_not_be_read_is_not_taken_for_one_with_another_key() {
+    let place = tempfile::tempdir().expect("a folder");
+    let snapshot = parse(br#"{"keys":[],"runtimes":[]}"#).expect("I-JSON");
+    let found = running::registration(&configured(place.path()), Some(&snapshot), &Health::Nobody);
+    assert!(found.state == State::Warn && found.detail.starts_with("can't be compared: "), "{}", found.detail);
+    assert!(found.detail.contains(keystore::FILE), "{}", found.detail);
+}
+
+#[test]
 fn a_root_key_that_is_left_is_told_of_whatever_it_is_called() {
     let place = tempfile::tempdir().expect("a folder");
     let at = |name: &str| place.path().join(name);
@@ -220,7 +229,11 @@ fn a_certificate_is_told_of_before_it_ends() {
     let counts = found(Ok(())).expect("a finding");
     assert!(counts.state == State::Good && counts.what == "ledger certificate", "{}", counts.detail);
     let ends = found(Err(CallError::Untrusted("that one is not trusted".into()))).expect("a finding");
-    assert!(ends.state == State::Warn && ends.detail == "in 14 days that one is not trusted", "{}", ends.detail);
+    assert!(
+        ends.state == State::Warn && ends.detail == "before 14 days are over that one is not trusted",
+        "{}",
+        ends.detail
+    );
     assert!(found(Err(CallError::Unreachable("gone".into()))).is_none(), "nothing is known of it");
 }
 
@@ -248,7 +261,10 @@ fn the_end_of_a_certificate_is_told_in_the_last_third_of_its_life() {
         let shaken = Err(CallError::Untrusted("it ends".into()));
         certificates::found(Which::Ledger, "https://x", Duration::from_secs(hours * HOUR), shaken).expect("told").detail
     };
-    assert_eq!([1, 8, 72].map(ends), ["in 60 minutes it ends", "in 8 hours it ends", "in 3 days it ends"]);
+    assert_eq!(
+        [1, 8, 72].map(ends),
+        ["before 60 minutes are over it ends", "before 8 hours are over it ends", "before 3 days are over it ends"]
+    );
 }
 
 #[test]

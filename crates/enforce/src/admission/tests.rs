@@ -303,6 +303,24 @@ fn a_point_whose_registration_names_another_event_key_admits_nothing() {
     }
 }
 
+#[test]
+fn before_a_points_key_counts_it_is_the_clock_that_is_told() {
+    let event = "key:11-11/gw-0/2026-q2";
+    let admitted = refused(|held| {
+        let view = held.view.expect("a view");
+        let from = view.key(event).expect("registered").record.nbf;
+        let told = |now| uncounted_key(view, held.point, signing(KeyUse::Event, event, "gw-0"), now);
+        assert_eq!(told(from), None);
+        let why = told(from.plus_millis(-1)).expect("not yet");
+        assert!(why.contains("set the clock") && !why.contains("`eleven runtime key replace`"), "{why}");
+        // One that the registry does not have helps no clock.
+        let never = signing(KeyUse::Event, "key:11-11/gw-0/never", "gw-0");
+        let why = uncounted_key(view, held.point, never, from.plus_millis(-1)).expect("it never counts");
+        assert!(why.contains("`eleven runtime key replace`"), "{why}");
+    });
+    assert_eq!(admitted, None);
+}
+
 /// A case under a registry in which this list is another, header and stamp signed as its authority would.
 fn registered(mut case: Object, list: &str, change: impl FnOnce(&mut Vec<Value>)) -> Object {
     let mut registry = case.get("registry").and_then(Value::as_object).expect("a registry").clone();

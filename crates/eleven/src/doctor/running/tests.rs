@@ -28,7 +28,7 @@ fn snapshot(status: KeyStatus) -> Value {
         public: [7; 32],
         usage: KeyUse::Event,
         owner: POINT.to_owned(),
-        nbf: Time(0),
+        nbf: Time(1_000),
         exp: Time(1_000_000_000),
         status,
     };
@@ -86,8 +86,8 @@ fn two_points_of_one_runtime_are_bad_since_each_counts_uses_by_itself() {
 #[test]
 fn a_key_that_does_not_count_is_named_before_another_binary() {
     let now = Time(5_000);
-    let lost = || Some(uncounted(POINT, KEY));
     let retired = snapshot(KeyStatus::Retired(Time(4_000)));
+    let lost = || Some(uncounted(&retired, POINT, KEY, now));
     let found = first(compare(&retired, POINT, &measured(9), None, now), lost(), lost());
     assert!(found.state == State::Bad && found.detail.contains("`eleven runtime key replace`"), "{}", found.detail);
     let active = snapshot(KeyStatus::Active);
@@ -98,6 +98,16 @@ fn a_key_that_does_not_count_is_named_before_another_binary() {
     let found = first(running(), None, Some("its attestation key".to_owned()));
     assert!(found.state == State::Bad && found.detail == "its attestation key", "{}", found.detail);
     assert_eq!(first(running(), lost(), None).state, State::Good);
+}
+
+#[test]
+fn before_a_key_counts_it_is_the_clock_that_is_told_and_no_key_is_replaced() {
+    let active = snapshot(KeyStatus::Active);
+    let found = compare(&active, POINT, &measured(1), None, Time(0));
+    assert_eq!(found.state, State::Bad);
+    assert!(found.detail.contains("counts from 1970-01-01T00:00:01.000Z on"), "{}", found.detail);
+    assert!(!found.detail.contains("`eleven runtime key replace`"), "{}", found.detail);
+    assert_eq!(compare(&active, POINT, &measured(1), None, Time(1_000)).state, State::Good);
 }
 
 #[test]
@@ -147,7 +157,12 @@ fn a_corner_that_does_not_run_is_bad_where_others_do() {
     for (kind, others, state, told) in [
         (None, false, State::Warn, "the corner does not run"),
         (None, true, State::Bad, "its log says why it ended"),
-        (Some(ErrorKind::AddrInUse), false, State::Bad, "its supervisor holds it while another corner is not ready"),
+        (
+            Some(ErrorKind::AddrInUse),
+            false,
+            State::Bad,
+            "its supervisor holds it while the corner can't start, which the corner's log tells",
+        ),
         (Some(ErrorKind::AddrNotAvailable), true, State::Bad, "can't be bound"),
     ] {
         let found = found(kind, others);
