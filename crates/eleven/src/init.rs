@@ -27,6 +27,7 @@ use eleven_core::registry::{GrantedKey, Item as _};
 use eleven_core::root::{KeyUse, TrustRoot, Witnesses};
 use eleven_core::signature::Signer as _;
 use eleven_core::time::Time;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write as _};
 use std::net::TcpListener;
@@ -335,7 +336,10 @@ fn corner(which: Which, args: &[&str], file: &Path, input: Option<&Value>) -> Re
     if ended.status.success() {
         return Ok(ended.stdout);
     }
-    let said = String::from_utf8_lossy(&ended.stderr);
+    // A command that was to print JSON says what failed there, too.
+    let told = parse(ended.stdout.trim_ascii()).ok();
+    let told = told.as_ref().and_then(|value| value.get("error")).and_then(Value::as_str);
+    let said = told.map_or_else(|| String::from_utf8_lossy(&ended.stderr), Cow::Borrowed);
     let said: Vec<&str> = said.lines().map(|line| line.trim_start_matches("eleven: ").trim()).collect();
     let said = said.join("; ");
     Err(Failure::new(format!("{} {}: {said}", which.name(), args.join(" "))))

@@ -145,6 +145,12 @@ fn a_domain_that_was_begun_and_could_not_be_made_is_said_to_be_no_whole_one() {
     let output = eleven().args(asked).arg(&dir).output().expect("it runs");
     let told = format!("remove {} and {}, and begin anew)", dir.display(), ledger.display());
     assert!(text(&output).contains(&told), "{}", text(&output));
+    // What a corner's own command failed by is said, also of one that prints for machines.
+    let (dir, absent) = (folder.path().join("f"), folder.path().join("absent/ledger.pass"));
+    let set = format!("ledger.passphrase_file={}", absent.display());
+    let output = eleven().args(["init", "--free-ports", "--set", &set]).arg(&dir).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains(&absent.display().to_string()), "{}", text(&output));
 }
 
 #[test]
