@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use axum::Router;
 use axum::response::Response;
 use eleven_core::reason::Reason;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -81,14 +81,28 @@ impl Tls {
         let chain = CertificateDer::pem_file_iter(certificate)
             .and_then(Iterator::collect)
             .map_err(|error| wrong(certificate, &error))?;
-        let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
+        let private = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+            pem::Error::NoItemsFound => wrong(key, &"it holds no private key in clear (PEM, not encrypted)"),
+            error => wrong(key, &error),
+        })?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| ListenError::Tls(error.to_string()))?
             .with_no_client_auth()
             .with_single_cert(chain, private)
-            .map_err(|error| wrong(certificate, &error))?;
+            .map_err(|error| match error {
+                rustls::Error::NoCertificatesPresented => wrong(certificate, &"it holds no certificate (PEM)"),
+                rustls::Error::InconsistentKeys(_) => wrong(
+                    certificate,
+                    &format!(
+                        "its first certificate is not for the key in {}: the listener's own comes first, then those that it was \
+                         issued by",
+                        key.display()
+                    ),
+                ),
+                error => wrong(certificate, &error),
+            })?;
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 }

@@ -20,6 +20,21 @@ async fn serving() -> (String, watch::Sender<bool>) {
     (format!("https://{at}"), stop)
 }
 
+#[test]
+fn what_is_wrong_with_a_listeners_files_is_told_with_the_file() {
+    let file = |name: &str| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/client").join(name);
+    let (certificate, key) = (file("untrusted.pem"), file("untrusted.key.pem"));
+    let told = |certificate: &PathBuf, key: &PathBuf| Tls::load(certificate, key).err().map(|error| error.to_string());
+    assert_eq!(told(&certificate, &key), None);
+    for (told, of, why) in [
+        (told(&certificate, &certificate), &certificate, "it holds no private key in clear"),
+        (told(&key, &key), &key, "it holds no certificate"),
+    ] {
+        let told = told.expect("nothing can be served by them");
+        assert!(told.contains(&format!("{}: {why}", of.display())), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn a_certificate_that_nobody_trusts_is_told_from_a_server_that_is_not_there() {
     let (at, _stop) = serving().await;
