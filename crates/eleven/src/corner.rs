@@ -159,6 +159,10 @@ fn no_keystore(which: Which, data: &Path) -> String {
         Which::Runtime if data.join(JOURNAL).exists() => {
             format!("its journal is there: {back}, or return under new keys with `eleven runtime key replace`")
         }
+        Which::Runtime if keys::put_aside_before(data) => {
+            "its keys were about to be replaced: finish that with `eleven runtime key replace`, by the same label"
+                .to_owned()
+        }
         _ => format!("make it with `eleven init DIR`, or the corner's part with `eleven {} key new`", which.name()),
     };
     format!("{} holds no keystore: {next}", data.display())

@@ -290,6 +290,13 @@ fn put_aside(folder: &Folder, held: &[PublicKey], label: &str) -> Result<(), Fai
     Ok(())
 }
 
+/// Whether a keystore was moved out of the way in this folder.
+pub(super) fn put_aside_before(data: &Path) -> bool {
+    let moved = format!("{}{BEFORE}", keystore::FILE);
+    let mut names = std::fs::read_dir(data).into_iter().flatten().flatten();
+    names.any(|entry| entry.file_name().to_string_lossy().starts_with(&moved))
+}
+
 /// Puts back what of a keystore and its journal was moved out of the way alone, by a command that was cut short: how the journal
 /// stands is told by both together. The keys have to be those by which the point is known.
 fn put_back(folder: &Folder, registered: &Registered) -> Result<(), Failure> {

@@ -36,6 +36,11 @@ fn who_lost_a_keystore_is_told_to_put_it_back_and_not_to_make_another() {
         assert!(!told.contains("key new"), "{told}");
     }
     assert!(told(Which::Authority).contains("key new"), "what it has signed is not here");
+    // A replacement of its keys that found no room for the new ones is finished, and no others are made.
+    std::fs::remove_dir(data.join(JOURNAL)).expect("there");
+    std::fs::write(data.join(format!("{}.before-2.1", keystore::FILE)), "{}").expect("written");
+    let told = told(Which::Runtime);
+    assert!(told.contains("`eleven runtime key replace`") && !told.contains("key new"), "{told}");
 }
 
 #[test]
