@@ -49,6 +49,19 @@ enum Shows {
     Token(Arc<CallersToken>),
     /// A client's secret, not exchanged yet.
     Secret(String),
+    /// What a client's secret was exchanged for, and the secret.
+    Exchanged(Arc<CallersToken>, String),
+}
+
+impl Shows {
+    /// By this token, where `credential` is what its caller sent: the token itself, or a secret that was exchanged for it.
+    fn by(token: Arc<CallersToken>, credential: &str) -> Self {
+        if credential.starts_with(CLIENT_SECRET_PREFIX) {
+            Self::Exchanged(token, credential.to_owned())
+        } else {
+            Self::Token(token)
+        }
+    }
 }
 
 /// A caller's identity token, verified here.
@@ -102,7 +115,7 @@ impl Callers {
         let now = self.clock.now();
         let name = Sha256::of(&[credential.as_bytes()]);
         if let Some((identity, token)) = self.remembered(held.view.epoch(), &name, now) {
-            return Ok(Caller { identity, shows: Shows::Token(token) });
+            return Ok(Caller { identity, shows: Shows::by(token, credential) });
         }
         if let Some(identity) = client(credential, |row| held.view.lists().sources.get(row)) {
             return Ok(Caller { identity, shows: Shows::Secret(credential.to_owned()) });
@@ -117,7 +130,7 @@ impl Callers {
             }
             self.remember(held.view.epoch(), name, claims, credential.to_owned())
         };
-        Ok(Caller { identity, shows: Shows::Token(token) })
+        Ok(Caller { identity, shows: Shows::by(token, credential) })
     }
 
     /// The token by which the authority knows a caller: the one that it sent, or what its secret is exchanged for.
@@ -126,7 +139,7 @@ impl Callers {
     /// `issuer.unavailable` where the authority is gone, and what it refuses by.
     pub(crate) async fn token(&self, caller: &Caller, registry: &Registry) -> Result<Arc<CallersToken>, Problem> {
         let secret = match &caller.shows {
-            Shows::Token(token) => return Ok(Arc::clone(token)),
+            Shows::Token(token) | Shows::Exchanged(token, _) => return Ok(Arc::clone(token)),
             Shows::Secret(secret) => secret,
         };
         let held = registry.held().ok_or_else(no_view)?;
@@ -137,6 +150,22 @@ impl Callers {
             None => self.exchanged(secret, name, &held).await?,
         };
         // Since it was authenticated the secret may have come to stand for another.
+        if identity == caller.identity { Ok(token) } else { Err(unauthenticated(REVOKED)) }
+    }
+
+    /// Another token for a caller whose own the authority `refused`: what its secret is exchanged for now.
+    ///
+    /// # Errors
+    /// The refusal, where the caller sent the token itself; otherwise what an exchange is refused by.
+    pub(crate) async fn anew(
+        &self,
+        caller: &Caller,
+        registry: &Registry,
+        refused: Problem,
+    ) -> Result<Arc<CallersToken>, Problem> {
+        let (Shows::Secret(secret) | Shows::Exchanged(_, secret)) = &caller.shows else { return Err(refused) };
+        let held = registry.held().ok_or_else(no_view)?;
+        let (identity, token) = self.exchanged(secret, Sha256::of(&[secret.as_bytes()]), &held).await?;
         if identity == caller.identity { Ok(token) } else { Err(unauthenticated(REVOKED)) }
     }
 

@@ -365,11 +365,7 @@ fn execute(gate: &Gate, caller: &Caller, framed: &Framed) -> Execute {
 /// Verify, Allow/Deny: the authority's matter. A refusal of its own stands in the ledger already; what kept us from an
 /// answer becomes an event here.
 async fn obtain(gate: &Gate, caller: &Caller, framed: &Framed, execute: &Execute) -> Result<Token, Problem> {
-    let asked = async {
-        let token = gate.callers.token(caller, &gate.registry).await?;
-        gate.issuer.obtain(&token, execute).await
-    };
-    match asked.await {
+    match gate.issuer.obtain_for(&gate.callers, caller, &gate.registry, execute).await {
         Ok(token) => Ok(token),
         Err(problem) if problem.lineage.is_some() => Err(problem),
         Err(problem) => match problem.reason {

@@ -1,6 +1,7 @@
 //! Asking the authority, inline and on a caller's behalf, for an artifact (PROTOCOL 12).
 
-use crate::caller::CallersToken;
+use crate::caller::{Caller, Callers, CallersToken};
+use crate::view::Registry;
 use eleven_api::client::{CallError, Client};
 use eleven_api::edge::Clock;
 use eleven_api::govern::{self, Allowed, Execute};
@@ -82,6 +83,28 @@ const fn is_ours(reason: Reason) -> bool {
 }
 
 impl Issuer {
+    /// Obtains an artifact for a caller, by the token that the authority knows it by. A token that the authority gave for its secret, and
+    /// knows no more, as where its clock was set back since, is not what the caller sent: the secret is exchanged anew, once.
+    ///
+    /// # Errors
+    /// As an exchange, and [`Self::obtain`].
+    pub(crate) async fn obtain_for(
+        &self,
+        callers: &Callers,
+        caller: &Caller,
+        registry: &Registry,
+        execute: &Execute,
+    ) -> Result<Token, Problem> {
+        let token = callers.token(caller, registry).await?;
+        match self.obtain(&token, execute).await {
+            Err(problem) if problem.reason == Some(Reason::IdentityUnauthenticated) => {
+                let token = callers.anew(caller, registry, problem).await?;
+                self.obtain(&token, execute).await
+            }
+            answer => answer,
+        }
+    }
+
     /// Obtains an artifact for `execute`, with the caller's token and this point's registered signature. Asked again, a few
     /// times, where a connection broke: an artifact that nobody got is never used.
     ///

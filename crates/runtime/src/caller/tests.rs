@@ -1,19 +1,17 @@
 use super::*;
 use crate::issuer::{Issuer, Trouble};
-use crate::serve::tests::ledger;
+use crate::serve::tests::{ledger, opened};
+use crate::view::tests::view_where;
 use eleven_api::edge::SystemClock;
 use eleven_api::govern::Execute;
 use eleven_core::encoding::Object;
 use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
+use eleven_store::faulty::FaultyDisk;
 use http::StatusCode;
 
-/// What it is refused by who asks this authority for a token, and who asks it for an artifact.
-async fn refused(authority: &str) -> [Problem; 2] {
-    let callers = Callers::new(authority.to_owned(), Client::new(), Arc::new(SystemClock));
-    let exchanged = callers.exchange("elk_app_x").await.expect_err("no token");
-    let now = SystemClock.now();
-    let caller = CallersToken::new("x.y.z".into(), now, now);
-    let issuer = Issuer {
+/// Who asks the authority there for artifacts.
+fn issuer(authority: &str) -> Issuer {
+    Issuer {
         client: Client::new(),
         authority: authority.to_owned(),
         point: "host://test/inference#gw-0".into(),
@@ -21,10 +19,22 @@ async fn refused(authority: &str) -> [Problem; 2] {
         clock: Arc::new(SystemClock),
         deadline: Duration::from_secs(10),
         trouble: Trouble::default(),
-    };
+    }
+}
+
+/// What is asked of it.
+fn execute() -> Execute {
     let runtime = "host://test/inference".to_owned();
-    let execute = Execute { identity: "svc:app:test".into(), op: Object::new(), runtime, request: None };
-    [exchanged, issuer.obtain(&caller, &execute).await.expect_err("no artifact")]
+    Execute { identity: "svc:app:test".into(), op: Object::new(), runtime, request: None }
+}
+
+/// What it is refused by who asks this authority for a token, and who asks it for an artifact.
+async fn refused(authority: &str) -> [Problem; 2] {
+    let callers = Callers::new(authority.to_owned(), Client::new(), Arc::new(SystemClock));
+    let exchanged = callers.exchange("elk_app_x").await.expect_err("no token");
+    let now = SystemClock.now();
+    let caller = CallersToken::new("x.y.z".into(), now, now);
+    [exchanged, issuer(authority).obtain(&caller, &execute()).await.expect_err("no artifact")]
 }
 
 #[tokio::test]
@@ -198,4 +208,48 @@ async fn a_token_from_ahead_of_the_clock_is_remembered_no_longer() {
         assert_eq!(remembered(1, seconds), is_so, "{seconds} s after it was given");
     }
     assert!(!remembered(2, 0), "another epoch knows nobody yet");
+}
+
+#[tokio::test]
+async fn a_secret_is_exchanged_anew_where_the_authority_knows_what_it_gave_for_it_no_more() {
+    let (kid, iss) = ("key:11-11/identity/1", "governance://11-11/authority/dev");
+    let signer = SeedSigner::new(kid, &[1; 32]);
+    let mapping = Object::new().with("kind", "jwt").with("kid", kid).with("public", base64_value(&signer.public()));
+    let row = SourceRecord { name: "identity".into(), source: iss.into(), mapping };
+    let point = opened(&FaultyDisk::new(1), "http://127.0.0.1:9").await;
+    let (registry, clock) = (&point.gate.registry, Arc::clone(&point.gate.clock));
+    registry.hold_by(view_where("everything in order"), TokenIssuers::of(std::iter::once(&row)));
+    let held = registry.held().expect("a view");
+    let claims = |seconds: i64| {
+        let iat = clock.now().whole_seconds().plus_seconds(seconds);
+        let (sub, aud, exp) = ("svc:app:test".to_owned(), held.view.domain().to_owned(), iat.plus_seconds(60));
+        token::Claims { iss: iss.into(), sub, aud, iat, exp, jti: "x".into() }
+    };
+    let said = |problem: Problem| (problem.status_code(), Value::Object(problem.to_object()).to_string());
+    let given = Issued { token: claims(-8).sign(&signer), expires_in: 60 }.to_value().to_string();
+    // Its clock was set back by eight seconds: by that the token of before is from a time to come.
+    let unknown = || said(Problem::refused(Reason::IdentityUnauthenticated, "outside its time"));
+    let decides = || said(Problem::refused(Reason::PolicyDenied, "no"));
+    let answers = vec![unknown(), (StatusCode::OK, given), decides(), decides(), unknown()];
+    let (authority, asked, _stop) = ledger(answers).await;
+    let callers = Callers::new(authority.clone(), Client::new(), Arc::clone(&clock));
+    let (issuer, execute) = (issuer(&authority), execute());
+    let by = |credential: &str| {
+        let value = http::HeaderValue::from_str(&format!("Bearer {credential}")).expect("a header");
+        HeaderMap::from_iter([(http::header::AUTHORIZATION, value)])
+    };
+    let secret = "elk_app_x";
+    callers.remember(held.view.epoch(), Sha256::of(&[secret.as_bytes()]), claims(0), claims(0).sign(&signer));
+    // The second time the new one is remembered.
+    for _ in 0..2 {
+        let caller = callers.authenticate(&by(secret), registry).await.expect("remembered");
+        let refused = issuer.obtain_for(&callers, &caller, registry, &execute).await.expect_err("no artifact");
+        assert_eq!(refused.reason, Some(Reason::PolicyDenied), "{refused}");
+    }
+    // A caller's own token is what it is refused for.
+    let caller = callers.authenticate(&by(&claims(0).sign(&signer)), registry).await.expect("a token");
+    let refused = issuer.obtain_for(&callers, &caller, registry, &execute).await.expect_err("no artifact");
+    assert_eq!(refused.reason, Some(Reason::IdentityUnauthenticated), "{refused}");
+    let (asks, gives) = (routes::GOVERN_EXECUTE, routes::IDENTITY_TOKEN);
+    assert_eq!(*asked.lock().expect("whole"), [asks, gives, asks, asks, asks]);
 }

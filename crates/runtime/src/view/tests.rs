@@ -34,9 +34,14 @@ pub(crate) fn view_where(what: &str) -> View {
 impl Registry {
     /// Holds a view as one that was just fetched, before what runs is reviewed by it.
     pub(crate) fn hold(&self, view: View) {
+        let issuers = TokenIssuers::of(view.lists().sources.iter());
+        self.hold_by(view, issuers);
+    }
+
+    /// The same, where these issuers' tokens are believed.
+    pub(crate) fn hold_by(&self, view: View, issuers: TokenIssuers) {
         let asked = Moment::now(&*self.reader.clock);
-        let issuers = Arc::new(TokenIssuers::of(view.lists().sources.iter()));
-        self.swap(Holding { view, asked, bundles: Arc::default(), issuers, uses_since: None });
+        self.swap(Holding { view, asked, bundles: Arc::default(), issuers: Arc::new(issuers), uses_since: None });
     }
 }
 
