@@ -4,7 +4,7 @@
 //! process; who calls meanwhile waits, within its deadline. What can be known to fail is refused before it is told.
 
 use crate::call;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::corner::{self, SupervisedBy, Which};
 use crate::health::{self, Health};
 use crate::output::{Failure, Output, Paint, aside, shown};
@@ -28,6 +28,8 @@ const SETTLES: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(1);
 /// After how long it is said what is waited for.
 const SILENT: Duration = Duration::from_secs(2);
+/// Where systemd puts what it hands to a unit.
+const CREDENTIALS: &str = "/run/credentials";
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -47,7 +49,7 @@ pub(crate) fn run(which: Which, config: &Config, output: Output) -> Result<(), F
     if let Health::Untrusted(why) = call::wait(health::of(which, config))?
         && !next_is_trusted(which, config)?
     {
-        return Err(Failure::new(format!("{why}; nothing was done, since its coming back could not be seen")));
+        return Err(Failure::new(unseen(which, which.of(config), &why)));
     }
     let began = Instant::now();
     let process = i32::try_from(before).ok().and_then(Pid::from_raw);
@@ -60,6 +62,21 @@ pub(crate) fn run(which: Which, config: &Config, output: Output) -> Result<(), F
     let (after, denies) = comes_back(which, config, before, began)?;
     say(which, (before, after), began.elapsed(), denies.as_deref(), output);
     Ok(())
+}
+
+/// What is said where neither this process nor the next shows a certificate that is trusted here. One that a unit hands over stays what it
+/// was until that unit starts its next process: what lies where the unit has it from is not seen here.
+fn unseen(which: Which, corner: &config::Corner, why: &str) -> String {
+    let handed = corner.tls.as_ref().is_some_and(|(certificate, _)| certificate.starts_with(CREDENTIALS));
+    let next = if handed {
+        format!(
+            "; where the one that its unit hands over was renewed, `systemctl restart eleven-{}` takes it",
+            which.name()
+        )
+    } else {
+        String::new()
+    };
+    format!("{why}; nothing was done, since its coming back could not be seen{next}")
 }
 
 /// Whether the next process shows a certificate that is trusted here: one that lies there by now may be what it is restarted for.
@@ -209,6 +226,24 @@ mod tests {
     use super::*;
     use crate::health::Said;
     use eleven_core::encoding::parse;
+
+    #[test]
+    fn where_a_unit_hands_the_certificate_over_the_unit_is_what_takes_a_new_one() {
+        let said = |certificate: &str| {
+            let corner = config::Corner {
+                listen: "127.0.0.1:1111".parse().expect("an address"),
+                url: "https://ledger.example:1111".to_owned(),
+                data: "/var/lib/eleven-ledger/data".into(),
+                passphrase_file: "/etc/eleven/ledger.pass".into(),
+                tls: Some((certificate.into(), "/etc/eleven/ledger.tls.key".into())),
+            };
+            unseen(Which::Ledger, &corner, "it has ended")
+        };
+        let done = "it has ended; nothing was done, since its coming back could not be seen";
+        assert_eq!(said("/etc/eleven/ledger.tls.pem"), done);
+        let handed = said("/run/credentials/eleven-ledger.service/tls.pem");
+        assert!(handed.starts_with(done) && handed.contains("`systemctl restart eleven-ledger`"), "{handed}");
+    }
 
     #[test]
     fn of_a_next_process_that_is_not_ready_is_said_what_is_known() {
