@@ -7,6 +7,7 @@ use eleven_core::chain::EntryHeader;
 use eleven_core::encoding::{Object, Value};
 use eleven_core::event::Record;
 use eleven_core::id;
+use eleven_core::limits::MAX_USE;
 use eleven_core::time::Time;
 use std::iter::successors;
 
@@ -28,8 +29,6 @@ const MAX_BYTES: usize = 16 << 20;
 const MAX_OPEN: usize = 64;
 /// How many open lineages are looked at, at a time, for those that are shown.
 const LOOK: usize = 256;
-/// The most uses of an artifact that are counted for show.
-const MAX_USES: u64 = 1000;
 
 /// The operation id in whatever a person has at hand: the id, the lineage's name, or the artifact's id.
 #[must_use]
@@ -170,7 +169,26 @@ fn uses_of(shared: &Shared, op: &str) -> u64 {
         return 0;
     }
     let book = read(&shared.book);
-    (1..=MAX_USES).take_while(|k| book.last_of(&format!("{op}.{k}")).is_some()).count() as u64
+    counted(|k| book.last_of(&format!("{op}.{k}")).is_some())
+}
+
+/// How many numbers from 1 on are known, none behind one that is not, as those of uses: an artifact may have very many, and who
+/// appends waits for the book.
+fn counted(known: impl Fn(u64) -> bool) -> u64 {
+    let (mut last, mut beyond) = (0, 1);
+    while beyond <= MAX_USE && known(beyond) {
+        (last, beyond) = (beyond, beyond * 2);
+    }
+    beyond = beyond.min(MAX_USE + 1);
+    while beyond - last > 1 {
+        let middle = last + (beyond - last) / 2;
+        if known(middle) {
+            last = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    last
 }
 
 /// What `/v1/proof/why/{op}` answers: the event in which an operation was refused or ended, with all that it says;

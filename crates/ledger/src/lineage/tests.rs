@@ -2,6 +2,7 @@ use super::*;
 use crate::world::{AUTHORITY, Home, POINT, Producers, single};
 use eleven_api::audit::Append;
 use eleven_core::event::{About, Place};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -147,4 +148,18 @@ async fn of_a_long_lineage_the_end_is_shown_and_each_event_is_found_by_its_numbe
     assert_eq!(shown(None), (Some(5), Some(last), Some(4)));
     assert_eq!(shown(Some(5)), (Some(1), Some(4), None));
     assert!(answer(shared, &op, Some(1)).is_err() && answer(shared, &op, Some(all + 2)).is_err());
+}
+
+#[test]
+fn uses_are_counted_to_the_last_one_and_few_are_looked_up() {
+    for all in [0, 1, 2, 3, 4, 5, 999, 1000, 1001, 1023, 1024, 1025, 65_537, MAX_USE - 1, MAX_USE] {
+        let looked = Cell::new(0);
+        let known = |k: u64| {
+            looked.set(looked.get() + 1);
+            assert!((1..=MAX_USE).contains(&k), "{k} is no number of a use");
+            k <= all
+        };
+        assert_eq!(counted(known), all);
+        assert!(looked.get() <= 101, "{} looked up for {all}", looked.get());
+    }
 }
