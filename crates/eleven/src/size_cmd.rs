@@ -49,7 +49,8 @@ pub(crate) fn size(config: &Config, calls_per_day: u64, years: u64, output: Outp
             .with("heads", size.heads)
             .with("search", size.search)
             .with("calls", size.calls)
-            .with("denials", size.denials);
+            .with("denials", size.denials)
+            .with("seals", size.seals);
         let object = object.with_some("bytes_per_call", size.per_call()).with("forecast", forecast);
         Value::Object(object.with_some("free", room.free).with_some("days", room.days))
     };
@@ -68,8 +69,10 @@ fn text(size: &Size, (calls_per_day, years): (u64, u64), then: Option<u64>, room
     let rows = [row("packed", &size.packed), row("open", &size.open)];
     let table = output.table_of(["", "ENTRIES", "RECORDS", "ON DISK"], rows);
     let (heads, search) = (bytes(size.heads), bytes(size.search));
-    let measured =
-        format!("{} calls, {} denials, {heads} of heads, {search} of search index", size.calls, size.denials);
+    let Size { calls, denials, seals, .. } = size;
+    let measured = format!(
+        "{calls} calls, {denials} denials and {seals} seals of them, {heads} of heads, {search} of search index"
+    );
     let forecast = match (size.per_call(), then) {
         (Some(per_call), Some(then)) => {
             let kind =
@@ -137,7 +140,7 @@ mod tests {
         let said = text(&size, (10, 2), size.after(7305), room, output);
         assert!(said.contains("5000 bytes a call of seven events (packed)"), "{said}");
         assert!(said.contains("10 calls a day for 2 years: 34.9 MiB"), "{said}");
-        assert!(said.contains("0 calls, 0 denials, 0 B of heads, 0 B of search index"), "{said}");
+        assert!(said.contains("0 calls, 0 denials and 0 seals of them, 0 B of heads, 0 B of search index"), "{said}");
         assert!(said.ends_with("\nfree: 3.0 GiB, 64424 days at that rate"), "{said}");
         let said = text(&size, (1, 1), size.after(365), Room { free: Some(6000), days: Some(1) }, output);
         assert!(said.contains("1 call a day for 1 year: "), "{said}");

@@ -3,6 +3,7 @@
 use crate::backup;
 use crate::error::LedgerError;
 use crate::home::{self, CORNER, HEADS, LOG};
+use crate::rules::is_of_operation;
 use crate::search;
 use crate::stored::Stored;
 use eleven_core::chain::EntryHeader;
@@ -48,6 +49,8 @@ pub struct Size {
     pub calls: u64,
     /// Denials, each of which is an entry alone.
     pub denials: u64,
+    /// Seals that closed something of an operation, each an entry beside those that it closed.
+    pub seals: u64,
 }
 
 impl Size {
@@ -70,12 +73,13 @@ impl Size {
         of_call(bytes, entries)?.checked_add(of_call(index, self.packed.entries.checked_add(self.open.entries)?)?)
     }
 
-    /// Bytes that the folder will have after so many more calls, as many denials beside them as there were so far, and none where there
-    /// was no call yet. `None` where nothing was measured yet, or the number is beyond all bounds.
+    /// Bytes that the folder will have after so many more calls, as many denials and seals beside them as there were so far, and none
+    /// where there was no call yet. `None` where nothing was measured yet, or the number is beyond all bounds.
     #[must_use]
     pub fn after(&self, calls: u64) -> Option<u64> {
-        let denials = (u128::from(self.denials) * u128::from(calls)).checked_div(u128::from(self.calls)).unwrap_or(0);
-        let entries = u128::from(calls) * u128::from(EVENTS_PER_CALL) + denials;
+        let beside = u128::from(self.denials) + u128::from(self.seals);
+        let beside = (beside * u128::from(calls)).checked_div(u128::from(self.calls)).unwrap_or(0);
+        let entries = u128::from(calls) * u128::from(EVENTS_PER_CALL) + beside;
         let more = entries * u128::from(self.per_call()?) / u128::from(EVENTS_PER_CALL);
         u64::try_from(u128::from(self.disk()) + more).ok()
     }
@@ -103,30 +107,37 @@ pub fn size(folder: &Path) -> Result<Size, LedgerError> {
     size.heads = self::files(&folder.join(HEADS)).map_err(LedgerError::Io)?.iter().map(|(_, bytes)| bytes).sum();
     size.search = search::index_bytes(folder).map_err(LedgerError::Io)?;
     let log = backup::open(&folder.join(LOG))?;
-    let mut position = log.first();
+    let (mut position, mut unsealed) = (log.first(), false);
     loop {
         let read = log.read_from(position, CHUNK_RECORDS, CHUNK_BYTES);
         let records = read.map_err(|error| LedgerError::Io(io::Error::other(error)))?;
         let Some((last, _)) = records.last() else { return Ok(size) };
         position = last + 1;
         for (at, bytes) in records {
-            size.count(at < boundary, bytes);
+            size.count(at < boundary, bytes, &mut unsealed);
         }
     }
 }
 
 impl Size {
-    fn count(&mut self, packed: bool, bytes: Vec<u8>) {
+    /// Counts what was read. `unsealed` says whether something of an operation came since the last seal: one that closes nothing
+    /// of the kind comes of no call.
+    fn count(&mut self, packed: bool, bytes: Vec<u8>, unsealed: &mut bool) {
         let part = if packed { &mut self.packed } else { &mut self.open };
         part.records += bytes.len() as u64;
         let Some(Stored::Entry(entry)) = Stored::decode(bytes) else { return };
         part.entries += 1;
         let record = EntryHeader::split(&entry).ok().and_then(|(_, record)| parse_canonical(record).ok());
-        match record.as_ref().and_then(|record| record.get("event")).and_then(Value::as_str) {
-            Some("evidence.committed") => self.calls += 1,
-            Some("execution.denied") => self.denials += 1,
+        let Some(event) = record.as_ref().and_then(|record| record.get("event")).and_then(Value::as_str) else {
+            return;
+        };
+        match event {
+            "evidence.committed" => self.calls += 1,
+            "execution.denied" => self.denials += 1,
+            "ledger.sealed" => self.seals += u64::from(std::mem::take(unsealed)),
             _ => {}
         }
+        *unsealed |= event == "execution.denied" || is_of_operation(event);
     }
 }
 

@@ -22,12 +22,13 @@ async fn what_is_in_the_folder_is_counted_and_what_will_be_follows() {
     assert!(running.open.entries > 0 && running.open.entries <= size.open.entries);
     let sound = crate::fsck(home.path(), &mut |_| {}).expect("sound");
     assert_eq!((size.calls, size.denials, size.packed), (1, 1, Part::default()));
+    assert!(size.seals > 0 && size.seals <= sound.entries - 8, "{size:?}");
     assert_eq!(size.open.entries, sound.entries);
     assert!(size.open.disk >= 1 << 20 && size.heads > 0 && size.disk() > size.open.disk);
     let per_call = size.per_call().expect("entries");
     assert_eq!(per_call, size.open.records * 7 / sound.entries);
-    // Each call brings a denial, as so far.
-    assert_eq!(size.after(7), Some(size.disk() + 56 * per_call / 7));
+    // Each call brings a denial and so many seals, as so far.
+    assert_eq!(size.after(7), Some(size.disk() + (56 + 7 * size.seals) * per_call / 7));
     assert_eq!(Size::default().after(7), None);
 }
 
@@ -41,6 +42,29 @@ fn packed_segments_count_as_they_lie_on_the_disk() {
     // How many denials a call brings is not known before there is one.
     assert_eq!(Size { denials: 60, ..size }.after(2), size.after(2));
     assert_eq!(Size { denials: 60, calls: 1, ..size }.after(2), size.after(2).map(|bytes| bytes + 120 * 5000 / 7));
+    // Nor is how many seals one does: where calls come one by one each of them has its own, and where many come at once they share one.
+    assert_eq!(Size { seals: 60, ..size }.after(2), size.after(2));
+    assert_eq!(Size { seals: 20, calls: 10, ..size }.after(2), size.after(2).map(|bytes| bytes + 4 * 5000 / 7));
+}
+
+#[tokio::test]
+async fn a_seal_counts_where_it_closes_something_of_an_operation() {
+    let home = Home::new();
+    let ledger = home.open().expect("open");
+    let mut producers = Producers::new();
+    // Keys, a policy and a point are no call.
+    ledger.must_append(&producers.set_up()).await;
+    ledger.sealed().await;
+    let mut append = Append::default();
+    producers.issue(single(1), &[], &mut append);
+    ledger.must_append(&append).await;
+    ledger.sealed().await;
+    let mut append = Append::default();
+    append.record(&producers.denial("no"));
+    ledger.must_append(&append).await;
+    ledger.sealed().await;
+    drop(ledger);
+    assert_eq!(size(home.path()).expect("measured").seals, 2);
 }
 
 #[test]
