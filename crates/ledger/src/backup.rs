@@ -43,6 +43,8 @@ use word::not_signed;
 /// Read and written at a time.
 const CHUNK_RECORDS: usize = 4096;
 const CHUNK_BYTES: usize = 8 << 20;
+/// Written at once, as by a ledger: who reads one record reads and checks all that was written with it.
+const COMMIT_BYTES: usize = 1 << 20;
 /// What is done to a copy, as it is told.
 const READING: &str = "reading the copy";
 const COPYING: &str = "copying";
@@ -291,11 +293,27 @@ fn copy_log(from: &dyn ReadLog, to: Place, size: Option<u64>, far: &mut dyn FnMu
             return Err(LedgerError::Restore(what));
         }
         let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        let durable = to.append(to.next(), &records).map_err(not_copied)?;
-        debug_assert_eq!(durable.count(), records.len() as u64, "a copy is whole");
+        for commit in commits(&records) {
+            let durable = to.append(to.next(), commit).map_err(not_copied)?;
+            debug_assert_eq!(durable.count(), commit.len() as u64, "a copy is whole");
+        }
         far(Pass { doing: COPYING, done: position, of: from.durable() });
     }
     Ok(())
+}
+
+/// The records by what is written at once: at most [`COMMIT_BYTES`] of them, or one that is larger.
+fn commits<'a>(mut records: &'a [&'a [u8]]) -> impl Iterator<Item = &'a [&'a [u8]]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let beyond = records.iter().position(|record| {
+            bytes += record.len();
+            bytes > COMMIT_BYTES
+        });
+        let (commit, rest) = records.split_at(beyond.map_or(records.len(), |beyond| beyond.max(1)));
+        records = rest;
+        (!commit.is_empty()).then_some(commit)
+    })
 }
 
 /// A ledger's folder as it was when it was read, and found whole.

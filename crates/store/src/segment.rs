@@ -59,7 +59,8 @@ pub struct SegmentOptions {
     pub ahead: bool,
     /// Whether closed segments are packed: compressed in blocks.
     pub pack: bool,
-    /// Bytes of what was read last that readers of single records find in memory; 0 has every read go to the disk.
+    /// Bytes of what was read last that readers of single records find in memory, or what one commit wrote where that is more; 0 has
+    /// every read go to the disk.
     pub recent: usize,
 }
 

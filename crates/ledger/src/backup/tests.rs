@@ -860,3 +860,18 @@ async fn a_recovery_that_the_root_did_not_sign_never_becomes_an_entry() {
     std::fs::write(home.path().join("recovery.json"), "{}").expect("written");
     assert!(home.open().err().expect("it does not start").to_string().contains("recovery"));
 }
+
+#[test]
+fn a_copy_is_written_by_pieces_of_what_a_ledger_writes_at_once() {
+    let sizes = |records: &[usize]| -> Vec<Vec<usize>> {
+        let records: Vec<Vec<u8>> = records.iter().map(|size| vec![7; *size]).collect();
+        let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        commits(&records).map(|commit| commit.iter().map(|record| record.len()).collect()).collect()
+    };
+    let (most, some) = (COMMIT_BYTES, COMMIT_BYTES / 4);
+    assert!(sizes(&[]).is_empty());
+    assert_eq!(sizes(&[some; 9]), [vec![some; 4], vec![some; 4], vec![some]]);
+    assert_eq!(sizes(&[0, most, 0, 1]), [vec![0, most, 0], vec![1]]);
+    // What is larger alone is written alone.
+    assert_eq!(sizes(&[1, most + 1, most + 1, 1]), [vec![1], vec![most + 1], vec![most + 1], vec![1]]);
+}

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Parts of segments, at most so many bytes of them.
+/// Parts of segments, at most so many bytes of them, or the last one alone where that is larger.
 pub(super) struct Recent {
     most: usize,
     parts: Mutex<Parts>,
@@ -23,7 +23,8 @@ struct Parts {
 pub(super) type Key = (u64, bool, u64);
 
 impl Recent {
-    /// Holds at most `most` bytes; none at all where that is 0.
+    /// Holds at most `most` bytes, or one part that has more: whoever reads what a large commit wrote, record by record, would read all
+    /// of it for each. None at all where that is 0.
     pub(super) fn new(most: usize) -> Recent {
         Recent { most, parts: Mutex::default() }
     }
@@ -46,7 +47,7 @@ impl Recent {
     }
 
     pub(super) fn put(&self, key: Key, bytes: &Arc<Vec<u8>>) {
-        if bytes.len() > self.most {
+        if !self.serves() {
             return;
         }
         let mut held = self.lock();
@@ -55,7 +56,7 @@ impl Recent {
         }
         held.bytes += bytes.len();
         held.parts.push_back((key, Arc::clone(bytes)));
-        while held.bytes > self.most {
+        while held.bytes > self.most && held.parts.len() > 1 {
             let Some((_, oldest)) = held.parts.pop_front() else { return };
             held.bytes -= oldest.len();
         }

@@ -166,6 +166,27 @@ fn what_was_read_last_is_kept_and_no_more() {
 }
 
 #[test]
+fn what_one_large_commit_wrote_is_read_once_and_held_until_something_else_is() {
+    let disk = FaultyDisk::new(3);
+    let options = SegmentOptions { recent: 4096, ..SMALL };
+    let mut log = SegmentLog::open(Place::on(disk.clone()), options).expect("open");
+    let large = vec![5; 9000];
+    let _ = log.append(0, &[&large, &large, &large]).expect("append");
+    (3..60).for_each(|at| assert_eq!(log.append(at, &[&record(at)]).expect("append").next(), at + 1));
+    let reader = log.reader();
+    let reads = |at: u64| {
+        let before = disk.done().iter().filter(|op| **op == Op::Read).count();
+        let expected = if at < 3 { large.clone() } else { record(at) };
+        assert_eq!(reader.read_from(at, 1, 1).expect("read"), [(at, expected)]);
+        disk.done().iter().filter(|op| **op == Op::Read).count() - before
+    };
+    // Where it begins is read each time.
+    assert_eq!([reads(0), reads(1), reads(2), reads(0)], [2, 1, 1, 1]);
+    let _ = reads(50);
+    assert_eq!([reads(1), reads(2)], [2, 1], "it takes the whole room");
+}
+
+#[test]
 fn who_reads_here_and_there_opens_a_file_once_and_keeps_none_that_is_gone() {
     let disk = filled_packed(200);
     let options = SegmentOptions { pack: true, recent: 1, ..SMALL };
