@@ -24,11 +24,17 @@ use eleven_core::reason::Reason;
 use eleven_core::{id, name};
 use eleven_store::{CommitError, Level};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The most entries, and about the most bytes of them, in one answer.
 const MAX_ENTRIES: usize = 1024;
 const MAX_ENTRY_BYTES: usize = 4 << 20;
+/// How long entries are read for one answer. Who asks waits for two seconds, and then asks for the same again, while what nobody waits
+/// for any more is read to its end: where a disk is slow the two would never come together.
+const MAX_READING: Duration = Duration::from_secs(1);
+/// So many entries are read for an answer however long that takes: who follows asks from the last one on that is known, and goes on by
+/// those behind it.
+const LEAST_ENTRIES: usize = 16;
 /// The most entries that one request for content looks at, whatever stands before them: a question that nobody waits for any
 /// more is answered to its end all the same.
 const MAX_SPAN: u64 = 4096;
@@ -265,7 +271,11 @@ pub(super) async fn entries(
             may(&reader)?;
             personal = reader.is_personal();
         }
-        let answer = reading(inner, known, move |shared| Ok(shown(shared, &numbers, &page, size)?)).await?;
+        let read = move |shared: &Shared| {
+            let begun = Instant::now();
+            Ok(shown(shared, &numbers, &page, size, || begun.elapsed() < MAX_READING)?)
+        };
+        let answer = reading(inner, known, read).await?;
         // The gate goes by who might read when this was asked.
         return Ok(if personal { public::kept(answer, public::NEVER) } else { answer });
     }
@@ -306,8 +316,15 @@ fn numbers(shared: &Shared, page: &Page, size: u64) -> Vec<u64> {
     numbers
 }
 
-/// The entries, and from which number to ask on: past the last one shown, or past all there is.
-fn shown(shared: &Shared, numbers: &[u64], page: &Page, size: u64) -> Result<Value, LookError> {
+/// The entries, and from which number to ask on: past the last one shown, or past all there is. `goes_on` says whether there is time for
+/// another.
+fn shown(
+    shared: &Shared,
+    numbers: &[u64],
+    page: &Page,
+    size: u64,
+    mut goes_on: impl FnMut() -> bool,
+) -> Result<Value, LookError> {
     let (mut entries, mut bytes, mut next) = (Vec::new(), 0, None);
     for seq in numbers {
         let entry = shared.entry(*seq)?;
@@ -319,7 +336,7 @@ fn shown(shared: &Shared, numbers: &[u64], page: &Page, size: u64) -> Result<Val
         };
         entries.push(Value::Object(header.with("record", record)));
         next = Some(seq + 1);
-        if bytes > MAX_ENTRY_BYTES {
+        if bytes > MAX_ENTRY_BYTES || (entries.len() >= LEAST_ENTRIES && !goes_on()) {
             break;
         }
     }
@@ -400,3 +417,6 @@ pub(super) fn look(error: &LookError) -> Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
