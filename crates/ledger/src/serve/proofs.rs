@@ -109,7 +109,7 @@ async fn bundle_of(inner: Arc<Inner>, known: bool, op: String) -> Result<Respons
         let _ = proof::covered(&inner.shared, last, inner.settings.proof_wait, ready).await;
     }
     let read = move |shared: &Shared| proof::bundle(shared, &op).map(|bundle| json_bytes(bundle.canonical()));
-    reading_off(inner, known, read).await
+    under_head(inner, known, last, proof::has_registry, read).await
 }
 
 /// `GET /v1/proof/inclusion?seq=N[&size=M]`.
@@ -218,6 +218,27 @@ pub(super) async fn reading_off<T: Send + 'static>(
     inner.room.read(known, move || read(&at.shared)).await?.map_err(problem)
 }
 
+/// The same, of what stands under one head that covers entry `seq`, once it is `ready`. Where the next one began to be signed by the time
+/// that it is read, it is read once more under that one.
+pub(super) async fn under_head<T: Send + 'static>(
+    inner: Arc<Inner>,
+    known: bool,
+    seq: u64,
+    ready: fn(&Shared, &Published) -> bool,
+    read: impl Fn(&Shared) -> Result<T, ProofError> + Clone + Send + 'static,
+) -> Result<T, Problem> {
+    let (begun, wait) = (tokio::time::Instant::now(), inner.settings.proof_wait);
+    loop {
+        let left = wait.saturating_sub(begun.elapsed());
+        proof::covered(&inner.shared, seq, left, ready).await.map_err(problem)?;
+        let (at, read) = (Arc::clone(&inner), read.clone());
+        match inner.room.read(known, move || read(&at.shared)).await? {
+            Err(ProofError::NotYet(_)) if begun.elapsed() < wait => {}
+            read => return read.map_err(problem),
+        }
+    }
+}
+
 pub(super) fn problem(error: ProofError) -> Problem {
     match &error {
         ProofError::Unknown(what) => Problem::with_status(404, what.clone()),
@@ -230,3 +251,6 @@ pub(super) fn problem(error: ProofError) -> Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

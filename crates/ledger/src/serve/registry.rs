@@ -2,12 +2,12 @@
 
 use super::audit::look;
 use super::gate::{self, Reader};
-use super::proofs::{problem, reading, reading_off};
+use super::proofs::{reading, reading_off, under_head};
 use super::query::Query;
 use crate::ledger::Inner;
-use crate::proof;
+use crate::proof::{self, ProofError};
 use crate::records::{self, Asked};
-use crate::state::LookError;
+use crate::state::{LookError, Shared};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -16,6 +16,7 @@ use axum::response::Response;
 use eleven_api::problem::Problem;
 use eleven_api::public;
 use eleven_api::serve::{Named, json};
+use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::name;
 use eleven_core::root::TrustRoot;
@@ -41,8 +42,7 @@ fn shown(root: &TrustRoot) -> Response {
 
 /// `GET /v1/registry/issuers`.
 pub(super) async fn issuers(State(inner): State<Arc<Inner>>, reader: Reader) -> Result<Response, Problem> {
-    headed(&inner).await?;
-    reading(inner, reader.is_known(), records::issuers).await
+    headed(inner, reader.is_known(), records::issuers).await
 }
 
 /// `GET /v1/registry/policies?operation=X&runtime=R&at=T&after=SEQ&count=N`: what was in force; all that ever was where nothing is
@@ -82,14 +82,19 @@ pub(super) async fn revocations(
     query: Query,
 ) -> Result<Response, Problem> {
     let (after, count) = (query.get("after").map(str::to_owned), query.count()?);
-    headed(&inner).await?;
-    reading(inner, reader.is_known(), move |shared| records::revocations(shared, after.as_deref(), count)).await
+    let read = move |shared: &Shared| records::revocations(shared, after.as_deref(), count);
+    headed(inner, reader.is_known(), read).await
 }
 
-/// Waits until the folds stand where the last head says.
-async fn headed(inner: &Inner) -> Result<(), Problem> {
+/// What is read once the folds stand where the last head says.
+async fn headed(
+    inner: Arc<Inner>,
+    known: bool,
+    read: impl Fn(&Shared) -> Result<Value, ProofError> + Clone + Send + 'static,
+) -> Result<Response, Problem> {
     if inner.shared.size() == 0 {
         return Err(look(&LookError::Absent));
     }
-    proof::covered(&inner.shared, 0, inner.settings.proof_wait, proof::has_index).await.map_err(problem)
+    let read = move |shared: &Shared| read(shared).map(|value| json(&value));
+    under_head(inner, known, 0, proof::has_index, read).await
 }
