@@ -9,6 +9,7 @@ mod content;
 mod moved;
 mod pool;
 mod prepare;
+mod under;
 
 pub(crate) use pool::in_order;
 pub(crate) use prepare::{Prepared, prepare_each};
@@ -39,6 +40,7 @@ use prepare::{Entry, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use under::SinceSeal;
 
 /// Read and prepared at a time by one core.
 const PIECE_RECORDS: usize = 512;
@@ -123,6 +125,7 @@ pub(crate) struct Replayed {
     sealed_index: Option<Sha256>,
     pending: Pending,
     moved_out: MovedOut,
+    since_seal: SinceSeal,
 }
 
 /// How much a replay met.
@@ -212,6 +215,7 @@ impl Replayed {
             sealed_index: None,
             pending: Pending::default(),
             moved_out: MovedOut::default(),
+            since_seal: SinceSeal::default(),
         }
     }
 
@@ -329,6 +333,9 @@ impl Replayed {
         }
         let applied = self.book.apply(accepted, record, verified.mark(), header.at, artifact.as_ref());
         let epoch = self.book.registry().filter(|_| applied.registry).map(Fold::hash);
+        if applied.registry {
+            self.since_seal.note(header.at, record);
+        }
         self.places.note(Moment { seq: header.seq, at: header.at }, position, &applied, epoch, record);
         if let Some(registry) = self.book.registry().filter(|_| applied.registry && self.depth == Depth::Everything) {
             self.keys.learn(registry);
@@ -411,17 +418,12 @@ impl Replayed {
         }
     }
 
-    /// Keeps the registry that the last seal names. One before the last head is not asked for, since that head's seal follows: a copy
-    /// for each epoch that there ever was would take longer than all else.
+    /// Keeps the registry that the last seal names. One before the last head is not asked for, since that head's seal follows.
     fn keep_registry(&mut self) {
         let followed = matches!(self.depth, Depth::Resume { under } if self.sealed.size < under);
-        let known = self.sealed.registry.as_ref().map(|registry| registry.epoch());
         match self.book.registry() {
-            _ if followed => self.sealed.registry = None,
-            Some(registry) if known != Some(registry.epoch()) => {
-                self.sealed.registry = Some(Arc::new(registry.clone()));
-            }
-            _ => {}
+            Some(registry) if !followed => self.since_seal.bring_on(&mut self.sealed.registry, registry),
+            _ => (self.sealed.registry, self.since_seal) = (None, SinceSeal::default()),
         }
     }
 
