@@ -62,16 +62,20 @@ pub(crate) fn by_witness(url: &str, copy: &Note) -> Result<Option<Known>, Failur
             let answer = call::wait(async { witness::put(&client, url, &request).await })?;
             let (status, body) = answer.map_err(|why| Failure::new(format!("the witness {url}: {why}")))?;
             let text = std::str::from_utf8(&body).unwrap_or_default();
+            let differs = || {
+                Failure::new(format!(
+                    "the witness {url} cosigned another head of {size} entries than the copy's, which is of another history \
+                     then: have its operator give you that checkpoint, and name it by --head"
+                ))
+            };
             match (status, witness::size(text.trim_end_matches('\n'))) {
                 (StatusCode::CONFLICT, Some(known)) if known > size => Err(Failure::new(format!(
                     "the witness {url} cosigned a head of {known} entries, and the copy ends at {size}: have its operator \
                      give you that checkpoint, and name it by --head"
                 ))),
-                // It was asked to go on from this very size, so what differs is the tree.
-                (StatusCode::CONFLICT, Some(known)) if known == size => Err(Failure::new(format!(
-                    "the witness {url} cosigned another head of {size} entries than the copy's, which is of another history \
-                     then: have its operator give you that checkpoint, and name it by --head"
-                ))),
+                // It was asked to go on from this very size, so what differs is the tree. It says so by a 422; some say the size.
+                (StatusCode::CONFLICT, Some(known)) if known == size => Err(differs()),
+                (StatusCode::UNPROCESSABLE_ENTITY, _) => Err(differs()),
                 (StatusCode::CONFLICT, Some(_)) => Ok(None),
                 // A proxy of a witness that is gone may answer with a page of its own.
                 (StatusCode::OK, _) if are_signatures(text) => Ok(None),

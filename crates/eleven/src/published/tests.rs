@@ -86,3 +86,12 @@ fn a_witness_that_is_not_there_is_none_that_cosigned_nothing() {
     let url = answering(vec![gone(), answer("200 OK", &format!("{cosignature}\n"))]);
     assert_eq!(by_witness(&url, &note(5)).map_err(|why| why.to_string()), Ok(None), "it goes on from the copy");
 }
+
+#[test]
+fn a_witness_that_cosigned_another_tree_of_the_copys_size_may_say_so_in_two_ways() {
+    for (status, body) in [("409 Conflict", "5\n"), ("422 Unprocessable Entity", "another root\n")] {
+        let url = answering(vec![answer("404 Not Found", ""), answer(status, body)]);
+        let why = by_witness(&url, &note(5)).map(drop).expect_err("another history").to_string();
+        assert!(why.contains("another head of 5 entries than the copy's"), "{status}: {why}");
+    }
+}

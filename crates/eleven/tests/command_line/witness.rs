@@ -296,8 +296,8 @@ fn a_domain_without_witnesses_gets_one_by_a_new_root_and_loses_it_by_another() {
     assert_eq!(again.status.code(), Some(1), "a root does not go back: {}", text(&again));
 }
 
-/// A witness of another make: it shows nothing of what it remembers, and knows this size of every log.
-fn foreign_witness(knows: u64) -> String {
+/// A witness of another make: it shows nothing of what it remembers, and answers every checkpoint like this.
+fn foreign_witness(status: &'static str, body: String) -> String {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -307,8 +307,7 @@ fn foreign_witness(knows: u64) -> String {
             let mut request = [0; 16 << 10];
             let read = stream.read(&mut request).expect("a request");
             let answer = if request[..read].starts_with(b"POST") {
-                let body = format!("{knows}\n");
-                format!("HTTP/1.1 409 Conflict\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+                format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
             } else {
                 "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()
             };
@@ -351,13 +350,14 @@ fn an_old_copy_does_not_come_back_behind_what_a_witness_cosigned() {
     let lost = cosigned();
     let why = format!("the copy holds {size} entries and a head over {lost} is published");
     assert!(refused.status.code() == Some(1) && text(&refused).contains(&why), "{}", text(&refused));
-    let foreign = foreign_witness(999_999);
+    let foreign = foreign_witness("409 Conflict", "999999\n".to_owned());
     let refused = restore(&["--witness", &foreign]);
     assert!(text(&refused).contains("cosigned a head of 999999 entries"), "{}", text(&refused));
-    let forked = foreign_witness(u64::try_from(size).expect("a size"));
-    let refused = restore(&["--witness", &forked]);
     let why = format!("cosigned another head of {size} entries than the copy's");
-    assert!(text(&refused).contains(&why), "{}", text(&refused));
+    for (status, body) in [("409 Conflict", format!("{size}\n")), ("422 Unprocessable Entity", "no\n".to_owned())] {
+        let refused = restore(&["--witness", &foreign_witness(status, body)]);
+        assert!(text(&refused).contains(&why), "{}", text(&refused));
+    }
     let refused = restore(&["--unwitnessed"]);
     assert!(text(&refused).contains("no published head is known"), "{}", text(&refused));
 

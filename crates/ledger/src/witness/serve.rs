@@ -254,16 +254,15 @@ fn tell(checkpoint: &Checkpoint, judgement: &Judgement) {
     match (&judgement.outcome, judgement.kept) {
         (Ok(_), 0) => {}
         (Err(Refusal::Fork(_)), 0) => tracing::debug!(origin, size, "the log forked: nothing new is kept"),
-        (Ok(_) | Err(Refusal::Fork(_)), _) => {
-            tracing::error!(origin, size, "the log forked: both checkpoints are kept");
-        }
         (Err(Refusal::Inconsistent(held)), 0) => {
             tracing::debug!(origin, size, held, "a checkpoint does not contain the last one: nothing new is kept");
         }
+        (Err(refusal), 0) => tracing::debug!(origin, size, %refusal, "not cosigned"),
         (Err(Refusal::Inconsistent(held)), _) => {
             tracing::error!(origin, size, held, "a checkpoint does not contain the last one: both are kept");
         }
-        (Err(refusal), _) => tracing::debug!(origin, size, %refusal, "not cosigned"),
+        // Whatever was answered: what else is kept convicts the log.
+        _ => tracing::error!(origin, size, "the log forked: both checkpoints are kept"),
     }
 }
 

@@ -165,16 +165,19 @@ impl Witness {
         let (size, root) = (note.checkpoint.size, note.checkpoint.root);
         let (known, known_root) =
             memory.last.as_ref().map_or((0, tree::empty_root()), |last| (last.size(), last.note.checkpoint.root));
-        // Two roots of one size are a fork whatever else the request says.
-        if size == known && root != known_root && memory.last.is_some() {
-            return Judgement::new(Err(Refusal::Fork(known)), memory.keep(note.clone(), at));
-        }
+        // Two roots of one size are a fork, and kept, whatever else the request says. What is answered goes by `old` first: a 409
+        // bids whoever asked to try again from the size that it names, as many logs do at once.
+        let forked = size == known && root != known_root && memory.last.is_some();
+        let kept = if forked { memory.keep(note.clone(), at) } else { None };
         if *old > size {
             let what = "`old` is beyond the checkpoint's size".to_owned();
-            return Judgement::new(Err(Refusal::Malformed(what)), None);
+            return Judgement::new(Err(Refusal::Malformed(what)), kept);
         }
         if *old != known {
-            return Judgement::new(Err(Refusal::Size(known)), None);
+            return Judgement::new(Err(Refusal::Size(known)), kept);
+        }
+        if forked {
+            return Judgement::new(Err(Refusal::Fork(known)), kept);
         }
         if !tree::verify_consistency(known, size, &known_root, &root, proof) {
             // The very one that was cosigned, beside hashes that prove nothing, does not contradict itself.
@@ -358,8 +361,8 @@ impl Refusal {
             Self::Malformed(_) => 400,
             Self::Unsigned => 403,
             Self::Unknown(_) => 404,
-            Self::Size(_) | Self::Fork(_) => 409,
-            Self::Inconsistent(_) => 422,
+            Self::Size(_) => 409,
+            Self::Fork(_) | Self::Inconsistent(_) => 422,
         }
     }
 
@@ -367,7 +370,7 @@ impl Refusal {
     #[must_use]
     pub const fn known(&self) -> Option<u64> {
         match self {
-            Self::Size(size) | Self::Fork(size) => Some(*size),
+            Self::Size(size) => Some(*size),
             _ => None,
         }
     }

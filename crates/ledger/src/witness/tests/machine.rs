@@ -120,7 +120,9 @@ fn each_refusal_has_its_status() {
     let mut other = tree.request(10, 20);
     other.note.checkpoint.origin = "other.example/log".to_owned();
     assert_eq!(Log::signed(&logs(), other).expect_err("another log").status(), 404);
-    assert_eq!([Refusal::Size(1), Refusal::Fork(1)].map(|refusal| refusal.status()), [409, 409]);
+    let fork = Refusal::Fork(1);
+    assert_eq!((fork.status(), fork.known()), (422, None), "nobody is bidden to try again");
+    assert_eq!((Refusal::Size(1).status(), Refusal::Size(1).known()), (409, Some(1)));
     assert_eq!(judge(&mut witness, tree.request(10, 20)).outcome, Ok(seconds()), "none of it changed what is known");
 }
 
@@ -128,11 +130,10 @@ fn each_refusal_has_its_status() {
 fn a_fork_is_refused_and_both_notes_are_kept_once() {
     let (tree, fork, mut witness) = (Tree::new(20), Tree::forked(20, 5), Witness::new());
     judge(&mut witness, tree.request(0, 10)).outcome.expect("cosigned");
-    // One size, another root: by whatever `old`.
-    for old in [10, 0, 3] {
+    // One size, another root: by whatever `old`, and kept once.
+    for (old, outcome, kept) in [(3, Refusal::Size(10), 1), (0, Refusal::Size(10), 0), (10, Refusal::Fork(10), 0)] {
         let judgement = judge(&mut witness, fork.request(old, 10));
-        assert_eq!(judgement.outcome, Err(Refusal::Fork(10)));
-        assert_eq!(judgement.records.len(), usize::from(old == 10), "kept once");
+        assert_eq!((judgement.outcome, judgement.kept, judgement.records.len()), (Err(outcome), kept, kept));
     }
     // A later size that does not contain what was seen.
     let judgement = judge(&mut witness, fork.request(10, 20));

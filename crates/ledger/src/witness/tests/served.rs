@@ -21,7 +21,10 @@ async fn a_witness_answers_as_tlog_witness_has_it() {
 
     let size = |size: &str| (409, "text/x.tlog.size".to_owned(), size.to_owned());
     assert_eq!(witness.add(&tree.request(3, 20)).await, size("10\n"));
-    assert_eq!(witness.add(&fork.request(10, 10)).await, size("10\n"), "a fork");
+    assert_eq!(witness.add(&fork.request(3, 10)).await, size("10\n"), "a fork, from another size");
+    let (status, kind, body) = witness.add(&fork.request(10, 10)).await;
+    assert_eq!((status, kind.as_str()), (422, "application/problem+json"), "a fork: a 409 would have it asked again");
+    assert!(body.contains("the log forked"), "{body}");
     assert_eq!(witness.add(&fork.request(10, 20)).await.0, 422);
     let mut unsigned = tree.request(10, 20);
     unsigned.note.lines = vec![unsigned.note.checkpoint.sign(&signer("policy"))];
@@ -144,7 +147,8 @@ async fn an_auditor_keeps_a_fork_that_its_own_replay_contradicts() {
     let (tree, fork) = (Tree::new(20), Tree::forked(20, 5));
     assert_eq!(witness.add(&tree.request(0, 12)).await.0, 200);
     let size = (409, "text/x.tlog.size".to_owned(), "12\n".to_owned());
-    assert_eq!(witness.add(&fork.request(12, 12)).await, size, "a fork first of all");
+    let (status, _, body) = witness.add(&fork.request(12, 12)).await;
+    assert!(status == 422 && body.contains("the log forked"), "a fork first of all: {body}");
     assert_eq!(witness.add(&tree.request(3, 14)).await, size, "before anything is replayed");
     let (status, _, body) = witness.add(&fork.request(12, 14)).await;
     assert!(status == 422 && body.contains("the proof does not show"), "not that it has to be replayed: {body}");
