@@ -22,6 +22,7 @@ use crate::witness_cmd;
 use eleven_api::edge::{self, Clock as _, SystemClock};
 use eleven_authority::identity;
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::head::checkpoint;
 use eleven_core::registry::exposure::Exposure;
 use eleven_core::registry::{GrantedKey, Item as _};
 use eleven_core::root::{KeyUse, TrustRoot, Witnesses};
@@ -60,6 +61,8 @@ pub(crate) fn run(args: &Init, output: Output) -> Result<(), Failure> {
     let config = Config::read(&file, &text)?;
     have_names_of_their_own(&config, LABEL)?;
     config.check_operators_key()?;
+    let origin = checkpoint::origin(&config.domain);
+    witnesses.check().and_then(|()| witnesses.check_new(&origin)).map_err(Failure::usage)?;
     let socket = ledgers_socket(&config)?;
     let elsewhere = elsewhere(&config, &file);
     make_folder(&args.dir)?;

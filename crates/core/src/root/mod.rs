@@ -189,13 +189,7 @@ impl TrustRoot {
     /// # Errors
     /// Where one does not hold.
     pub fn check_new(&self) -> Result<(), FormError> {
-        let witnesses = &self.witnesses.keys;
-        let room = witnesses.len() <= MAX_WITNESSES;
-        require(room, "root: more than 99 witnesses, whose lines no checkpoint has room for")?;
-        // A line of a checkpoint says by its name whose it is.
-        let origin = self.origin();
-        let apart = witnesses.iter().all(|key| key.name != origin);
-        require(apart, "root: a witness has the name under which the ledger signs its checkpoints: name it otherwise")
+        self.witnesses.check_new(&self.origin())
     }
 
     fn is_role(&self, key: &KeyRecord) -> bool {
@@ -210,7 +204,6 @@ impl TrustRoot {
         require(self.records().all(KeyRecord::is_sound), "root: a public key is not one that a key generation gives")?;
         require(all_differ(self.records().map(|key| &key.kid)), "root: a key's name stands twice")?;
         require(all_differ(self.publics()), "root: a public key stands twice")?;
-        require(all_differ(self.witnesses.keys.iter().map(|key| &key.name)), "root: a witness stands twice")?;
         require(all_differ(self.sigs.iter().map(|sig| &sig.kid)), "root: a key signed twice")
     }
 
@@ -392,7 +385,15 @@ impl Witnesses {
         Ok(Self { quorum, auditors, keys })
     }
 
-    fn check(&self) -> Result<(), FormError> {
+    /// What they are held to by themselves, in whichever root: their numbers, names and keys.
+    ///
+    /// # Errors
+    /// Where it does not hold.
+    pub fn check(&self) -> Result<(), FormError> {
+        let named = self.keys.iter().all(|key| is_witness(&key.name));
+        require(named, "root: a witness's name is not printable ASCII without white space and `+`")?;
+        require(all_differ(self.keys.iter().map(|key| &key.name)), "root: a witness stands twice")?;
+        require(all_differ(self.keys.iter().map(|key| &key.public)), "root: a witness's public key stands twice")?;
         let quorum = if self.keys.is_empty() { self.quorum == 0 } else { within(self.quorum, self.keys.len()) };
         require(quorum, "root: `quorum` is not between 1 and the number of witnesses, or 0 where there are none")?;
         let auditors = self.keys.iter().filter(|key| key.audits).count();
@@ -400,6 +401,19 @@ impl Witnesses {
         require(enough, "root: `auditors` is more than there are witnesses that audit")?;
         let sound = self.keys.iter().all(|key| VerifyingKey::new(&key.public).is_some_and(|key| key.is_torsion_free()));
         require(sound, "root: a witness's public key is not one that a key generation gives")
+    }
+
+    /// What those of a root that is signed or published anew are held to besides ([`TrustRoot::check_new`]), where the ledger's
+    /// checkpoints are named `origin`.
+    ///
+    /// # Errors
+    /// Where it does not hold.
+    pub fn check_new(&self, origin: &str) -> Result<(), FormError> {
+        let room = self.keys.len() <= MAX_WITNESSES;
+        require(room, "root: more than 99 witnesses, whose lines no checkpoint has room for")?;
+        // A line of a checkpoint says by its name whose it is.
+        let apart = self.keys.iter().all(|key| key.name != origin);
+        require(apart, "root: a witness has the name under which the ledger signs its checkpoints: name it otherwise")
     }
 
     fn to_value(&self) -> Value {

@@ -2,7 +2,8 @@
 
 use crate::domain::{Domain, eleven, text};
 use crate::port::Port;
-use eleven_core::encoding::{Value, parse};
+use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::signature::{SeedSigner, Signer as _, base64_value};
 use std::fs::File;
 use std::path::Path;
 
@@ -110,7 +111,16 @@ fn what_init_can_not_do_is_found_before_anything_is_made() {
     let made = eleven().args(["witness", "key", "new", "--name", "witness.example/1"]).arg(&witness).output();
     assert!(made.expect("it runs").status.success());
     let witness = witness.join("witness.json").display().to_string();
-    let cases: [(&[&str], &str); 9] = [
+    // What a note may be signed under, and no root names.
+    let public = base64_value(&SeedSigner::new("key:w/w/1", &[7; 32]).public());
+    let [ours, accented] = ["11-11/ledger", "witness.example/\u{e9}"].map(|name| {
+        let file = folder.path().join(format!("{}.json", name.len()));
+        let value = Object::new().with("v", "1").with("type", "11-11/witness").with("name", name);
+        let value = value.with("public", public.clone()).with("audits", false);
+        std::fs::write(&file, value.canonical()).expect("written");
+        file.display().to_string()
+    });
+    let cases: [(&[&str], &str); 12] = [
         (&["--set", &listen], "the ledger can't listen"),
         (&["--set", "runtime.point=host://h/gateway#head"], "key:11-11/head/1 would be two keys"),
         (&["--set", "runtime.point=host://h/gateway#operator"], "key:11-11/operator/1 would be two keys"),
@@ -118,6 +128,9 @@ fn what_init_can_not_do_is_found_before_anything_is_made() {
         (&["--witness", &absent], "absent.json"),
         (&["--witness", &witness, "--quorum", "2"], "--quorum 2"),
         (&["--witness", &witness, "--auditors", "1"], "--auditors 1"),
+        (&["--witness", &witness, "--witness", &witness], "a witness stands twice"),
+        (&["--witness", &ours], "the name under which the ledger signs its checkpoints"),
+        (&["--witness", &accented], "not printable ASCII"),
         (&["--set", "ledger.head_interval=1"], "head_interval"),
         (&["--valid-days", "0"], "--valid-days"),
     ];
