@@ -196,8 +196,9 @@ pub(crate) struct Init {
     /// Listen on ports that are free now instead of 1111, 1112 and 1113.
     #[arg(long)]
     pub(crate) free_ports: bool,
-    /// Name a witness in the trust root, by the `witness.json` that `eleven witness key new` wrote. May be repeated. Where
-    /// the ledger asks it, `--set ledger.witnesses` says.
+    /// Name a witness in the trust root, by the `witness.json` that `eleven witness key new` wrote, or by a file with the
+    /// verifier key of a C2SP witness of another make. May be repeated. Where the ledger asks it, `--set ledger.witnesses`
+    /// says.
     #[arg(long = "witness", value_name = "FILE")]
     pub(crate) witnesses: Vec<PathBuf>,
     /// How many witnesses have to cosign a head; all that are named where it is not said.

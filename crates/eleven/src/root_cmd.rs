@@ -14,6 +14,7 @@ use crate::witness_cmd::read_public;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_api::routes;
 use eleven_core::encoding::{Object, Value, parse};
+use eleven_core::head::checkpoint::{vkey, witness_vkey};
 use eleven_core::limits::MAX_STAMP_AHEAD_MS;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::{SeedSigner, Signer as _};
@@ -48,8 +49,22 @@ pub(crate) fn run(
             admin::report(&done, &what, output);
         }
         RootCommand::Show => output.document(&call::get(&Registry::of(&config()?), routes::REGISTRY_ROOT)?),
+        RootCommand::Vkeys { file } => {
+            let vkeys = verifier_keys(&read_root(file)?);
+            let value = || Value::Array(vkeys.iter().map(|vkey| Value::from(vkey.as_str())).collect());
+            output.either(value, || vkeys.join("\n"));
+        }
     }
     Ok(())
+}
+
+/// The verifier keys (C2SP signed-note) of a root: of the ledger's head keys, but for those that are in other hands, and of its
+/// witnesses.
+fn verifier_keys(root: &TrustRoot) -> Vec<String> {
+    let origin = root.origin();
+    let own = |key: &&KeyRecord| key.usage == KeyUse::Head && !matches!(key.status, KeyStatus::Compromised(_));
+    let heads = root.roles.iter().filter(own).map(|key| vkey(&origin, &key.public));
+    heads.chain(root.witnesses.keys.iter().map(|key| witness_vkey(&key.name, &key.public))).collect()
 }
 
 /// `root next`: signs the version after `--from`, or adds a signature to what another key signed.

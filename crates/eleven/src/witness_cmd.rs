@@ -11,8 +11,8 @@ use eleven_api::edge::{self, SystemClock};
 use eleven_api::routes;
 use eleven_api::serve::{Listener, Tls};
 use eleven_core::encoding::{Object, Value, parse};
-use eleven_core::form::Form;
-use eleven_core::head::checkpoint::{read_vkey, vkey, witness_vkey};
+use eleven_core::form::{Form, FormError};
+use eleven_core::head::checkpoint::{read_vkey, read_witness_vkey, vkey, witness_vkey};
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot, Witness, Witnesses};
 use eleven_core::signature::{base64_value, bytes32};
 use eleven_ledger::follow::{self, Auditing, Follower, Remote};
@@ -113,13 +113,18 @@ pub(crate) fn named(files: &[PathBuf], quorum: Option<u64>, auditors: u64) -> Re
     Ok(Witnesses { quorum, auditors, keys })
 }
 
-/// A witness's public file, `witness.json`.
+/// A witness's public file: `witness.json`, or one that holds its verifier key, by which C2SP witnesses of other makes are known. Whether
+/// it audits no verifier key says, so it counts as one that does not. Its name is the root's to judge.
 ///
 /// # Errors
-/// Where it is none.
+/// Where it is neither.
 pub(crate) fn read_public(file: &Path) -> Result<Witness, Failure> {
     let failed = |what: &dyn std::fmt::Display| Failure::usage_about(file, what);
     let bytes = std::fs::read(file).map_err(|error| failed(&error))?;
+    let verifier = std::str::from_utf8(&bytes).ok().and_then(|text| read_witness_vkey(text.trim()));
+    if let Some((name, public)) = verifier {
+        return Ok(Witness { name, public, audits: false });
+    }
     let read = || {
         let mut form = Form::of(parse(&bytes)?, "witness")?;
         form.version()?;
@@ -128,7 +133,7 @@ pub(crate) fn read_public(file: &Path) -> Result<Witness, Failure> {
         let public = bytes32(&form.string("public")?).ok_or_else(|| form.wrong("public", "not 32 bytes in base64"))?;
         let audits = form.boolean("audits")?;
         form.finish()?;
-        Ok::<_, eleven_core::form::FormError>(Witness { name, public, audits })
+        Ok::<_, FormError>(Witness { name, public, audits })
     };
     read().map_err(|error| failed(&error))
 }

@@ -18,6 +18,12 @@ pub(crate) enum RootCommand {
     },
     /// Print the version in force, as the authority serves it.
     Show,
+    /// Print the verifier keys by which tools for transparency logs know a root's ledger and its witnesses, one a line. Needs no
+    /// configuration.
+    Vkeys {
+        /// The root.
+        file: PathBuf,
+    },
 }
 
 /// `root next`.
@@ -26,7 +32,8 @@ pub(crate) struct Next {
     /// The version in force, as `eleven root show` prints it.
     #[arg(long, value_name = "FILE", required_unless_present = "add_to")]
     pub(crate) from: Option<PathBuf>,
-    /// Add a witness, by the `witness.json` that `eleven witness key new` wrote. May be repeated.
+    /// Add a witness, by the `witness.json` that `eleven witness key new` wrote, or by a file with the verifier key of a C2SP
+    /// witness of another make. May be repeated.
     #[arg(long = "add", value_name = "FILE")]
     pub(crate) add: Vec<PathBuf>,
     /// Remove the witness of this name. May be repeated.

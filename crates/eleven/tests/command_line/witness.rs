@@ -5,7 +5,7 @@ use crate::port::Port;
 use eleven_api::client::Client;
 use eleven_core::encoding::{Value, parse};
 use eleven_core::hash::Sha256;
-use eleven_core::head::checkpoint::{Checkpoint, Line, Note, read_witness_vkey, vkey};
+use eleven_core::head::checkpoint::{Checkpoint, Line, Note, read_vkey, read_witness_vkey, vkey, witness_vkey};
 use eleven_core::signature::{SeedSigner, Signer as _, VerifyingKey};
 use eleven_core::tree::{self, MemoryTree};
 use eleven_ledger::witness::AddCheckpoint;
@@ -143,6 +143,29 @@ fn a_killed_witness_remembers_what_it_cosigned() {
     let witness = Witness::start(&dir);
     assert_eq!(witness.add(&request(&tree, 20, 50)), (409, "50\n".to_owned()));
     assert_eq!(witness.told(Signal::TERM), Some(0), "let me be");
+}
+
+#[test]
+fn a_witness_of_another_make_is_named_by_its_verifier_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (dir, file) = (folder.path().join("d"), folder.path().join("w.vkey"));
+    let theirs = witness_vkey("witness.elsewhere/W:1", &SeedSigner::new("key:w/w/1", &[9; 32]).public());
+    std::fs::write(&file, format!("{theirs}\n")).expect("written");
+    let made = eleven().args(["init", "--free-ports", "--witness"]).args([&file, &dir]).output().expect("it runs");
+    assert!(made.status.success(), "{}", text(&made));
+    let root = dir.join("root.json");
+    let value = parse(&std::fs::read(&root).expect("a root")).expect("I-JSON");
+    let member = |name: &str| value.pointer(&format!("/witnesses/keys/0/{name}"));
+    assert_eq!(member("name").and_then(Value::as_str), Some("witness.elsewhere/W:1"));
+    assert_eq!(member("audits"), Some(&Value::Bool(false)));
+
+    // What both are known by elsewhere.
+    let printed = eleven().args(["root", "vkeys"]).arg(&root).output().expect("it runs");
+    assert!(printed.status.success(), "{}", text(&printed));
+    let printed = String::from_utf8(printed.stdout).expect("text");
+    let (ours, rest) = printed.split_once('\n').expect("two lines");
+    assert_eq!(read_vkey(ours).map(|(origin, _)| origin).as_deref(), Some("11-11/ledger"), "{ours}");
+    assert_eq!(rest.trim_end(), theirs);
 }
 
 #[test]
