@@ -32,6 +32,7 @@ cargo --version >/dev/null 2>&1 || rustup toolchain install
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
-# Go's own packages of the checksum database read a ledger in stage clients; without them that case is skipped.
+# Go's own packages of the checksum database read a ledger in stage clients, and are a witness and a log there; without them those
+# cases are skipped.
 [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || packages golang-golang-x-mod-dev ||
     echo "setup: no golang-golang-x-mod-dev here: Go's packages do not read the ledger in stage clients" >&2

@@ -1,10 +1,12 @@
 // Reads a running ledger with the packages that the go command checks its modules with: the checkpoint with sumdb/note, the
-// tiles and a proof for every entry with sumdb/tlog. Run by tlog_readers.py with the ledger's address and its verifier key.
+// tiles and a proof for every entry with sumdb/tlog, and the proofs that the ledger makes itself. Run by tlog_readers.py with the
+// ledger's address and its verifier key.
 package main
 
 import (
-	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -66,12 +68,8 @@ func must(err error) {
 	}
 }
 
-func main() {
-	from := tiles{strings.TrimSuffix(os.Args[1], "/")}
-	verifier, err := note.NewVerifier(os.Args[2])
-	must(err)
-	text, err := from.get("checkpoint")
-	must(err)
+// Size and root of a checkpoint that the ledger signed.
+func opened(text []byte, verifier note.Verifier) (int64, tlog.Hash) {
 	signed, err := note.Open(text, note.VerifierList(verifier))
 	must(err)
 	lines := strings.Split(signed.Text, "\n")
@@ -80,10 +78,58 @@ func main() {
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	must(err)
-	bytes, err := base64.StdEncoding.DecodeString(lines[2])
+	root, err := tlog.ParseHash(lines[2])
 	must(err)
-	var root tlog.Hash
-	copy(root[:], bytes)
+	return size, root
+}
+
+// That the tree continues smaller ones, as the ledger proves it.
+func continues(from tiles, size int64, root tlog.Hash, reader tlog.HashReader) {
+	for _, first := range []int64{1, 2, 3, 255, 256, 257, size - 1, size} {
+		data, err := from.get(fmt.Sprintf("v1/proof/consistency?first=%d&second=%d", first, size))
+		must(err)
+		var answer struct{ Proof []string }
+		must(json.Unmarshal(data, &answer))
+		var proof tlog.TreeProof
+		for _, text := range answer.Proof {
+			bytes, err := hex.DecodeString(strings.TrimPrefix(text, "sha256:"))
+			must(err)
+			var hash tlog.Hash
+			copy(hash[:], bytes)
+			proof = append(proof, hash)
+		}
+		before, err := tlog.TreeHash(first, reader)
+		must(err)
+		must(tlog.CheckTree(proof, size, root, first, before))
+	}
+}
+
+// That an entry is in the ledger, by the file of its own that is made for it (C2SP tlog-proof).
+func included(from tiles, number int64, entry []byte, verifier note.Verifier) {
+	file, err := from.get(fmt.Sprintf("v1/proof/tlog/%d", number))
+	must(err)
+	parts := strings.SplitN(string(file), "\n\n", 2)
+	lines := strings.Split(parts[0], "\n")
+	if lines[0] != "c2sp.org/tlog-proof@v1" || lines[1] != fmt.Sprint("index ", number) {
+		log.Fatalf("no tlog-proof of entry %d: %s", number, file)
+	}
+	var proof tlog.RecordProof
+	for _, line := range lines[2:] {
+		hash, err := tlog.ParseHash(line)
+		must(err)
+		proof = append(proof, hash)
+	}
+	size, root := opened([]byte(parts[1]), verifier)
+	must(tlog.CheckRecord(proof, size, root, number, tlog.RecordHash(entry)))
+}
+
+func main() {
+	from := tiles{strings.TrimSuffix(os.Args[1], "/")}
+	verifier, err := note.NewVerifier(os.Args[2])
+	must(err)
+	text, err := from.get("checkpoint")
+	must(err)
+	size, root := opened(text, verifier)
 
 	reader := tlog.TileHashReader(tlog.Tree{N: size, Hash: root}, from)
 	computed, err := tlog.TreeHash(size, reader)
@@ -91,6 +137,7 @@ func main() {
 	if computed != root {
 		log.Fatal("the tiles are another tree's than the checkpoint's")
 	}
+	continues(from, size, root, reader)
 	var number int64
 	for index := int64(0); number < size; index++ {
 		width := int(min(size-number, 1<<height))
@@ -101,6 +148,9 @@ func main() {
 			proof, err := tlog.ProveRecord(size, number, reader)
 			must(err)
 			must(tlog.CheckRecord(proof, size, root, number, tlog.RecordHash(entry)))
+			if number%128 < 2 || number == size-1 {
+				included(from, number, entry, verifier)
+			}
 			number++
 		}
 	}

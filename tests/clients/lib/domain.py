@@ -42,7 +42,7 @@ def kept_port() -> socket.socket:
 class Domain:
     """A domain in a temporary folder, its corners and its model each a process; or before a model that is there already."""
 
-    def __init__(self, upstream: str | None = None, settings: tuple[str, ...] = ()):
+    def __init__(self, upstream: str | None = None, settings: tuple[str, ...] = (), options: tuple[str, ...] = ()):
         self.folder = Path(tempfile.mkdtemp(prefix="eleven-client-"))
         self.dir = self.folder / "domain"
         self.processes = {}
@@ -52,7 +52,7 @@ class Domain:
         settings = (*listen, "domain.fresh=3", "ledger.head_interval=100", *settings)
         made = self.run(
             "init", "--json", "--upstream", self.upstream, "--exposure", "open",
-            *(part for setting in settings for part in ("--set", setting)), str(self.dir), config=False,
+            *(part for setting in settings for part in ("--set", setting)), *options, str(self.dir), config=False,
         )
         self.urls = json.loads(made)["urls"]
         self.root = parse((self.dir / "root.json").read_bytes())
