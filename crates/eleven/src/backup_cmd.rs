@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::keystore::write_public;
 use crate::output::{Failure, Output, Paint, word};
 use crate::progress::{Shown, far};
-use crate::published;
+use crate::published::{self, Unknown};
 use crate::root_key;
 use eleven_api::edge::{Clock as _, SystemClock};
 use eleven_core::encoding::{Object, Value, parse};
@@ -48,13 +48,16 @@ pub(crate) fn restore(config: &Config, args: &LedgerRestore, output: Output) -> 
     let mut known = args.heads.iter().map(|file| published::in_file(file)).collect::<Result<Vec<_>, _>>()?;
     if !args.unwitnessed {
         let copy = eleven_ledger::checkpoint_of(&args.source).map_err(Failure::new)?;
+        let mut cosigned = Vec::new();
         for url in config.heads.witnesses.iter().map(String::as_str).chain(witnesses) {
-            known.extend(published::by_witness(url, &copy).map_err(|why| {
-                Failure::new(format!(
+            cosigned.extend(published::by_witness(url, &copy, &known).map_err(|why| match why {
+                Unknown::Silent(why) => Failure::new(format!(
                     "{why}; what it cosigned is not known: start it, or leave all out by --unwitnessed"
-                ))
+                )),
+                unshown @ Unknown::Unshown(_) => unshown.into(),
             })?);
         }
+        known.extend(cosigned);
     }
     let recovery = args.recovery.as_deref().map(recovery).transpose()?;
     let mut shown = Shown::new(output);

@@ -36,60 +36,89 @@ pub(crate) fn at(place: &str, copy: &Path) -> Result<Known, Failure> {
         return in_file(Path::new(place));
     }
     let copy = eleven_ledger::checkpoint_of(copy).map_err(Failure::new)?;
-    let cosigned = by_witness(place, &copy)?;
+    let cosigned = by_witness(place, &copy, &[])?;
     cosigned.ok_or_else(|| Failure::new(format!("{place} cosigned nothing of {}", copy.checkpoint.origin)))
 }
 
+/// Why it is not known what a witness cosigned of a ledger.
+#[derive(Debug)]
+pub(crate) enum Unknown {
+    /// It gives no answer, or not as a witness does.
+    Silent(String),
+    /// It says that it cosigned a head which the copy does not hold, and does not show it.
+    Unshown(String),
+}
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Silent(why) | Self::Unshown(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<Unknown> for Failure {
+    fn from(why: Unknown) -> Self {
+        Self::new(why)
+    }
+}
+
 /// What a witness cosigned last of the ledger whose checkpoint `copy` is; `None` where it has seen nothing of it, or nothing
-/// beyond `copy`.
+/// beyond `copy`, or a head that it does not show and that is among those that are `named`.
 ///
 /// # Errors
-/// Where it gives no answer; where it cosigned a later head and can't show it.
-pub(crate) fn by_witness(url: &str, copy: &Note) -> Result<Option<Known>, Failure> {
+/// Where it gives no answer; where it cosigned another head and can't show it.
+pub(crate) fn by_witness(url: &str, copy: &Note, named: &[Known]) -> Result<Option<Known>, Unknown> {
     let client = Client::new();
     let path = routes::WITNESS_LOGS;
-    let said = call::wait(async { client.get_json(url.trim_end_matches('/'), path, call::PATIENCE).await })?;
-    match said {
-        Ok(said) => remembered(&said, &copy.checkpoint.origin).map_err(|what| {
-            Failure::new(format!("the witness {url} answers {path} with what is no list of logs: {what}"))
-        }),
+    let unheard = |error: Failure| Unknown::Silent(error.to_string());
+    let silent = |what: &str| Unknown::Silent(format!("the witness {url} {what}"));
+    let said = call::wait(async { client.get_json(url.trim_end_matches('/'), path, call::PATIENCE).await });
+    match said.map_err(unheard)? {
+        Ok(said) => remembered(&said, &copy.checkpoint.origin)
+            .map_err(|what| silent(&format!("answers {path} with what is no list of logs: {what}"))),
         // Only ours show what they remember. Any witness says by a 409 that it knows another size.
         Err(CallError::Refused(problem)) if problem.status == 404 => {
-            let size = copy.checkpoint.size;
+            let (size, root) = (copy.checkpoint.size, copy.checkpoint.root);
             let own = copy.lines.iter().filter(|line| line.name == copy.checkpoint.origin).cloned().collect();
             let note = Note { checkpoint: copy.checkpoint.clone(), lines: own };
             let request = AddCheckpoint { old: size, proof: Vec::new(), note };
-            let answer = call::wait(async { witness::put(&client, url, &request).await })?;
-            let (status, body) = answer.map_err(|why| Failure::new(format!("the witness {url}: {why}")))?;
+            let answer = call::wait(async { witness::put(&client, url, &request).await }).map_err(unheard)?;
+            let (status, body) = answer.map_err(|why| Unknown::Silent(format!("the witness {url}: {why}")))?;
             let text = std::str::from_utf8(&body).unwrap_or_default();
-            let differs = || {
-                Failure::new(format!(
-                    "the witness {url} cosigned another head of {size} entries than the copy's, which is of another history \
-                     then: have its operator give you that checkpoint, and name it by --head"
-                ))
+            // One that is named is held against the copy as any other that was published.
+            let is_named = |size: u64| named.iter().map(Known::tree).any(|tree| tree.size == size && tree.root != root);
+            let unshown = |size: u64, what: &str| {
+                let why = format!(
+                    "the witness {url} cosigned {what}: have its operator give you that checkpoint, and name it by --head"
+                );
+                if is_named(size) { Ok(None) } else { Err(Unknown::Unshown(why)) }
+            };
+            let another = || {
+                let what = "entries than the copy's, which is of another history then";
+                unshown(size, &format!("another head of {size} {what}"))
             };
             match (status, witness::size(text.trim_end_matches('\n'))) {
-                (StatusCode::CONFLICT, Some(known)) if known > size => Err(Failure::new(format!(
-                    "the witness {url} cosigned a head of {known} entries, and the copy ends at {size}: have its operator \
-                     give you that checkpoint, and name it by --head"
-                ))),
+                (StatusCode::CONFLICT, Some(known)) if known > size => {
+                    unshown(known, &format!("a head of {known} entries, and the copy ends at {size}"))
+                }
                 // It was asked to go on from this very size, so what differs is the tree. It says so by a 422; some say the size.
-                (StatusCode::CONFLICT, Some(known)) if known == size => Err(differs()),
-                (StatusCode::UNPROCESSABLE_ENTITY, _) => Err(differs()),
+                (StatusCode::CONFLICT, Some(known)) if known == size => another(),
+                (StatusCode::UNPROCESSABLE_ENTITY, _) => another(),
                 (StatusCode::CONFLICT, Some(_)) => Ok(None),
                 // A proxy of a witness that is gone may answer with a page of its own.
                 (StatusCode::OK, _) if are_signatures(text) => Ok(None),
-                (StatusCode::OK, _) => Err(Failure::new(format!(
-                    "the witness {url} answers a checkpoint of the copy with what is no cosignature: it is no witness, or is not there"
-                ))),
+                (StatusCode::OK, _) => Err(silent(
+                    "answers a checkpoint of the copy with what is no cosignature: it is no witness, or is not there",
+                )),
                 // A witness says so of a log that it does not know, and a proxy of a witness that is gone.
-                (StatusCode::NOT_FOUND, _) => Err(Failure::new(format!(
-                    "the witness {url} answers 404 to a checkpoint of the copy: it has been given no such ledger to watch, or is not there"
-                ))),
-                _ => Err(Failure::new(format!("the witness {url} answers {status} to a checkpoint of the copy"))),
+                (StatusCode::NOT_FOUND, _) => Err(silent(
+                    "answers 404 to a checkpoint of the copy: it has been given no such ledger to watch, or is not there",
+                )),
+                _ => Err(silent(&format!("answers {status} to a checkpoint of the copy"))),
             }
         }
-        Err(error) => Err(Failure::new(format!("the witness {url}: {error}"))),
+        Err(error) => Err(Unknown::Silent(format!("the witness {url}: {error}"))),
     }
 }
 

@@ -75,23 +75,38 @@ fn answer(status: &str, body: &str) -> String {
 fn a_witness_that_is_not_there_is_none_that_cosigned_nothing() {
     let gone = || answer("404 Not Found", "");
     let url = answering(vec![gone(), gone()]);
-    let why = by_witness(&url, &note(5)).map(drop).expect_err("what it cosigned is not known").to_string();
+    let why = by_witness(&url, &note(5), &[]).map(drop).expect_err("what it cosigned is not known").to_string();
     assert!(why.contains("answers 404"), "{why}");
     for page in ["", "<html>please log in</html>\n"] {
         let url = answering(vec![gone(), answer("200 OK", page)]);
-        let why = by_witness(&url, &note(5)).map(drop).expect_err("no cosignature").to_string();
+        let why = by_witness(&url, &note(5), &[]).map(drop).expect_err("no cosignature").to_string();
         assert!(why.contains("no cosignature"), "{page}: {why}");
     }
     let cosignature = note(5).checkpoint.cosign("witness.example", 1_778_605_451, &SeedSigner::new("w", &[8; 32]));
     let url = answering(vec![gone(), answer("200 OK", &format!("{cosignature}\n"))]);
-    assert_eq!(by_witness(&url, &note(5)).map_err(|why| why.to_string()), Ok(None), "it goes on from the copy");
+    assert_eq!(by_witness(&url, &note(5), &[]).map_err(|why| why.to_string()), Ok(None), "it goes on from the copy");
 }
 
 #[test]
-fn a_witness_that_cosigned_another_tree_of_the_copys_size_may_say_so_in_two_ways() {
-    for (status, body) in [("409 Conflict", "5\n"), ("422 Unprocessable Entity", "another root\n")] {
-        let url = answering(vec![answer("404 Not Found", ""), answer(status, body)]);
-        let why = by_witness(&url, &note(5)).map(drop).expect_err("another history").to_string();
-        assert!(why.contains("another head of 5 entries than the copy's"), "{status}: {why}");
+fn what_a_witness_of_another_make_cosigned_and_does_not_show_is_named_to_go_on() {
+    let named = |size: u64| {
+        let checkpoint = Checkpoint { root: Sha256::of(&[b"another root"]), ..note(size).checkpoint };
+        Known::Checkpoint(Note { checkpoint, lines: Vec::new() })
+    };
+    let ask = |status: &str, body: &str, named: &[Known]| {
+        by_witness(&answering(vec![answer("404 Not Found", ""), answer(status, body)]), &note(5), named)
+    };
+    let another = "another head of 5 entries than the copy's";
+    for (status, body, size, says) in [
+        ("409 Conflict", "9\n", 9, "a head of 9 entries, and the copy ends at 5"),
+        ("409 Conflict", "5\n", 5, another),
+        ("422 Unprocessable Entity", "another root\n", 5, another),
+    ] {
+        // Another one says nothing of it, nor does the copy's own.
+        for others in [vec![], vec![named(7)], vec![Known::Checkpoint(note(5))]] {
+            let why = ask(status, body, &others).map(drop).expect_err("it is not known");
+            assert!(matches!(&why, Unknown::Unshown(what) if what.contains(says)), "{status}: {why}");
+        }
+        assert!(matches!(ask(status, body, &[named(size)]), Ok(None)), "{status}");
     }
 }

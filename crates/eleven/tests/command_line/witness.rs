@@ -376,6 +376,7 @@ fn an_old_copy_does_not_come_back_behind_what_a_witness_cosigned() {
     let foreign = foreign_witness("409 Conflict", "999999\n".to_owned());
     let refused = restore(&["--witness", &foreign]);
     assert!(text(&refused).contains("cosigned a head of 999999 entries"), "{}", text(&refused));
+    assert!(!text(&refused).contains("--unwitnessed"), "nobody is told to leave it out: {}", text(&refused));
     let why = format!("cosigned another head of {size} entries than the copy's");
     for (status, body) in [("409 Conflict", format!("{size}\n")), ("422 Unprocessable Entity", "no\n".to_owned())] {
         let refused = restore(&["--witness", &foreign_witness(status, body)]);
