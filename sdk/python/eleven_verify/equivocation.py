@@ -199,9 +199,11 @@ class _Evidence:
         require(form.domain_of(record["by"]) == self.roots[-1]["domain"], "the artifact of another domain")
         keys = [item["record"] for item in self.e["registry"]["records"] if item["kind"] == "key"]
         ts = form.millis(record["ts"], "ts")
-        require_signed(keys, "event", record["by"], ts, event.body(record), record["sig"], "issuance")
+        own = require_signed(keys, "event", record["by"], ts, event.body(record), record["sig"], "issuance")
         body = hashes.without(artifact, "chash", "sig")
-        require_signed(keys, "issuer", artifact["iss"], ts, body, artifact["sig"], "artifact")
+        issuer = require_signed(keys, "issuer", artifact["iss"], ts, body, artifact["sig"], "artifact")
+        # No entry says when a key signed what no ledger has, and whoever has the key dates that as he likes.
+        require("compromised" not in (own["status"], issuer["status"]), "by a key that is compromised")
         require(form.millis(over["at"]) - ts > PROMISED_WITHIN_MS, "the head is not 60 s younger than the issuance")
 
     def promise_broken(self):
@@ -245,13 +247,17 @@ def _commitment(over: dict) -> dict:
 
 
 def _require_head_signed(roots: list[dict], over: dict):
-    """By a head key that counts at the head's time, of the newest root that was in force then."""
+    """By a head key that counts at the head's time, of the newest root that was in force then, and that no root says to
+    have been in other hands by then."""
     at = form.millis(over["at"])
     there = [root for root in roots if trust.in_force(root, at)]
     require(bool(there), "no root was in force at the head's time")
     root = max(reversed(there), key=lambda root: root["version"])
     require(over["ledger"] == f"ledger://{root['domain']}", "a head of another domain")
-    require_signed(root["roles"], "head", over["ledger"], at, hashes.without(over, "sig"), over["sig"], "head")
+    key = require_signed(root["roles"], "head", over["ledger"], at, hashes.without(over, "sig"), over["sig"], "head")
+    records = [record for root in roots for record in root["roles"] if record["kid"] == key["kid"]]
+    stolen = [form.millis(record["since"]) for record in records if record["status"] == "compromised"]
+    require(all(at < since for since in stolen), "a root calls the head's key compromised from before")
 
 
 def _require_note_signed(roots: list[dict], note: head.Checkpoint):

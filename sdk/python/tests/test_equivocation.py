@@ -1,7 +1,8 @@
 import copy
 import unittest
 
-from eleven_verify import Asked, canonical, ed25519, form, hashes, index, ledger, verify
+from eleven_verify import Asked, canonical, ed25519, form, hashes, index, ledger, registry, verify
+from eleven_verify import root as trust
 
 from . import vectors
 
@@ -78,6 +79,27 @@ class Evidence(unittest.TestCase):
         ):
             self.assertEqual(self.failed(self.omission_of({**record, "event": name})), failed, name)
 
+    def test_an_artifact_by_a_key_that_the_registry_calls_compromised_was_not_promised(self):
+        evidence = dict(self.proven)["an artifact that was handed out"]
+        keys = [item["record"] for item in evidence["registry"]["records"]]
+        self.assertEqual(self.failed(_under(evidence, keys)), [])
+        since = evidence["statements"][0]["head"]["at"]
+        for number, key in enumerate(keys):
+            for status, failed in (("compromised", ["promise.made"]), ("retired", [])):
+                ended = {**key, "status": status, "since": since}
+                shown = _under(evidence, [*keys[:number], ended, *keys[number + 1 :]])
+                self.assertEqual(self.failed(shown), failed, (key["use"], status))
+
+    def test_a_head_from_after_a_root_calls_its_key_compromised_is_not_the_ledgers(self):
+        evidence = dict(self.proven)["two heads of one size"]
+        first, last = evidence["roots"][0], max(said["head"]["at"] for said in evidence["statements"])
+        for since, failed in ((last, ["statements.signed"]), (last[:-2] + "9Z", [])):
+            roles = [{**key, "status": "compromised", "since": since} for key in first["roles"] if key["use"] == "head"]
+            body = {**trust.body(first), "version": 2, "prev": trust.root_hash(first), "nbf": "2026-05-13T00:00:00Z"}
+            body["roles"] = [*roles, *(key for key in first["roles"] if key["use"] != "head")]
+            second = {**body, "sigs": [{"kid": first["keys"][0]["kid"], "val": _sign("root", body)}]}
+            self.assertEqual(self.failed({**evidence, "roots": [first, second]}), failed, since)
+
     def test_no_unknown_member_anywhere(self):
         for what, evidence in self.proven:
             for path in _objects(evidence):
@@ -95,8 +117,22 @@ class Evidence(unittest.TestCase):
 def _signed(head: dict) -> dict:
     """By the head key of these vectors, whose seed is a hash of its label."""
     body = hashes.without(head, "sig")
-    value = ed25519.sign(hashes.sha256(b"seed of head"), canonical(body))
-    return {**body, "sig": {"alg": "ed25519", "kid": head["kid"], "val": form.to_binary(value)}}
+    return {**body, "sig": {"alg": "ed25519", "kid": head["kid"], "val": _sign("head", body)}}
+
+
+def _sign(label: str, body) -> str:
+    return form.to_binary(ed25519.sign(hashes.sha256(b"seed of " + label.encode()), canonical(body)))
+
+
+def _under(evidence: dict, keys: list[dict]) -> dict:
+    """The same evidence, the registry under its one head being of these keys."""
+    items = dict(registry.item("keys", key) for key in keys)
+    header = hashes.without(evidence["registry"]["header"], "sig") | {"items": index.shown(index.root(items))}
+    sig = {"alg": "ed25519", "kid": header["kid"], "val": _sign("registry", header)}
+    records = [{"kind": "key", "record": key, "proof": index.prove(items, registry.item("keys", key)[0])} for key in keys]
+    head = evidence["statements"][0]["head"]
+    head = _signed({**head, "registry": {"epoch": header["epoch"], "hash": registry.header_hash(header)}})
+    return {**evidence, "registry": {"header": {**header, "sig": sig}, "records": records}, "statements": [{"head": head}]}
 
 
 def _objects(value, path=()):

@@ -19,6 +19,7 @@ use eleven_core::index::{Proof, Proves, op_key, op_value};
 use eleven_core::limits::MAX_BUNDLE;
 use eleven_core::lineage::{Lineage, issued_data};
 use eleven_core::name;
+use eleven_core::registry::Item as _;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse, TrustRoot};
 use eleven_core::signature::VerifyingKey;
 use eleven_core::tree::{leaf_hash, read_proof, verify_inclusion};
@@ -223,7 +224,8 @@ fn statements_signed(shown: &Shown<'_>) -> Judged {
     })
 }
 
-/// By a head key that counts at the head's time, of the newest root that was in force then.
+/// By a head key that counts at the head's time, of the newest root that was in force then. A version after that may say since
+/// when the key has been in other hands.
 fn head_signed(roots: &[TrustRoot], head: &Head) -> Judged {
     let Some(root) = TrustRoot::in_force_among(roots, head.at) else {
         return failed(format!("no root was in force at {}", head.at));
@@ -234,6 +236,10 @@ fn head_signed(roots: &[TrustRoot], head: &Head) -> Judged {
     let Some(key) = root.role_key(KeyUse::Head, &head.sig.kid, head.at) else {
         return failed(format!("root {} has no head key `{}` that counts at {}", root.version, head.sig.kid, head.at));
     };
+    let mut records = roots.iter().flat_map(|root| &root.roles).filter(|key| key.kid == head.sig.kid);
+    if records.any(|key| matches!(key.status, KeyStatus::Compromised(since) if since <= head.at)) {
+        return failed(format!("a root calls the head key `{}` compromised from before {}", head.sig.kid, head.at));
+    }
     hold(head.verify(&key), "a head's signature does not verify")
 }
 
@@ -363,8 +369,20 @@ fn promised_by_artifact(shown: &Shown<'_>, event: &Event, artifact: &Value) -> J
     hold(key.verifies(event.body(), &record.sig.val), "the issuance's signature does not verify")?;
     let key = bundle.key(KeyUse::Issuer, &artifact.sig.kid, &artifact.iss, record.ts)?;
     hold(key.verifies(artifact.payload(), &artifact.sig.val), "the artifact's signature does not verify")?;
+    not_compromised(&bundle, &record.kid)?;
+    not_compromised(&bundle, &artifact.sig.kid)?;
     let due = head.at.since(record.ts) > PROMISED_WITHIN_MS;
     hold(due, "the head is not more than 60 s younger than the issuance")
+}
+
+/// The registry does not call the key compromised. No entry says when it signed what no ledger has, and whoever has the key
+/// dates that as he likes: before the key was out of its owner's hands, too.
+fn not_compromised(bundle: &Bundle<'_>, kid: &str) -> Judged {
+    let status = bundle.record(KeyRecord::KIND, "kid", kid)?.get("status").and_then(Value::as_str);
+    if status != Some("compromised") {
+        return Ok(());
+    }
+    failed(format!("`{kid}` is compromised, and when it signed this nothing but the signature's maker says"))
 }
 
 /// The last head's index does not have the event: its lineage is absent, or ends before it.

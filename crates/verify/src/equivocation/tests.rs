@@ -17,6 +17,7 @@ use eleven_core::index;
 use eleven_core::limits::MAX_RECORD;
 use eleven_core::root::{KeyRecord, KeyStatus, KeyUse};
 use eleven_core::signature::{SeedSigner, Signer as _};
+use eleven_core::time::Time;
 use eleven_core::tree;
 use std::string::ToString as _;
 
@@ -119,7 +120,11 @@ fn omitted_denial(fake: &Fake) -> Conflict {
 
 /// An artifact travels, and a minute later no head has its issuance.
 fn handed_out(fake: &Fake) -> Conflict {
-    let mut domain = Domain::new();
+    handed_out_under(fake, Domain::new())
+}
+
+/// The same, the registry under that head being this domain's.
+fn handed_out_under(fake: &Fake, mut domain: Domain) -> Conflict {
     let mut history = History::new(&mut domain);
     let denied = domain.denial();
     history.push(denied, at(70));
@@ -265,6 +270,41 @@ fn a_checkpoint_by_a_key_that_a_root_calls_compromised_convicts_nobody() {
     let heads = [Statement::Head(fake.early.clone()), Statement::Head(fake.other.clone())];
     assert!(fork(KeyStatus::Compromised(at(100)), heads).is_empty(), "heads have a time");
     assert!(fork(KeyStatus::Retired(at(100)), checkpoints()).is_empty(), "who retires a key answers for it");
+}
+
+/// A later version may say that the key was in other hands already when the head was signed.
+#[test]
+fn a_head_from_after_its_key_was_compromised_convicts_nobody() {
+    let fake = fake();
+    let fork = |since: Time| {
+        let first = root();
+        let prev = Some(first.hash_for_prev());
+        let mut next = TrustRoot { version: 2, nbf: at(50), prev, sigs: Vec::new(), ..first };
+        let head_keys = next.roles.iter_mut().filter(|key| key.usage == KeyUse::Head);
+        head_keys.for_each(|key| key.status = KeyStatus::Compromised(since));
+        let roots = vec![root(), next.signed(&[&fake.domain.signer("root")]).expect("a root")];
+        let statements = [Statement::Head(fake.early.clone()), Statement::Head(fake.other.clone())];
+        let conflict = Conflict::Fork { statements, leaves: None };
+        failures(&run(&Evidence { roots, conflict }.to_value()))
+    };
+    for since in [at(0), fake.other.at] {
+        assert_eq!(fork(since), ["statements.signed"], "{since}");
+    }
+    assert!(fork(fake.other.at.plus_millis(1)).is_empty());
+}
+
+/// Whoever has the authority's keys issues what no ledger was ever sent, and dates it before they were stolen.
+#[test]
+fn an_artifact_by_a_key_that_the_registry_calls_compromised_convicts_nobody() {
+    let fake = fake();
+    let under = |domain: Domain| {
+        let conflict = handed_out_under(&fake, domain);
+        failures(&run(&Evidence { roots: vec![root()], conflict }.to_value()))
+    };
+    assert!(under(Domain::new()).is_empty());
+    for label in ["issuer", "authority"] {
+        assert_eq!(under(Domain::new().compromised(label, at(60))), ["promise.made"], "{label}");
+    }
 }
 
 #[test]

@@ -103,6 +103,13 @@ impl Domain {
         Self { numbers: BTreeMap::new(), fold }
     }
 
+    /// The same domain after its authority has called a key compromised.
+    pub(super) fn compromised(mut self, label: &str, since: Time) -> Self {
+        let data = Object::new().with("kid", kid(label).as_str()).with("since", since.to_millis_value());
+        self.fold.apply(since, "key.compromised", AUTHORITY, &data).expect("the next epoch");
+        self
+    }
+
     pub(super) fn signer(&self, label: &str) -> SeedSigner {
         signer(label)
     }
