@@ -161,8 +161,11 @@ def _bytes(bundle) -> bytes:
 class _Other:
     """The other implementation, one process for all."""
 
+    def __init__(self, root=VECTORS / "root.json"):
+        self.root = str(root)
+
     def __enter__(self):
-        command = [BINARY, "verify", "--batch", "--root", str(VECTORS / "root.json")]
+        command = [BINARY, "verify", "--batch", "--root", self.root]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self
 
