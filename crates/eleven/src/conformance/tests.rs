@@ -75,6 +75,24 @@ fn an_expectation_that_is_wrong_is_a_failure() {
     }
 }
 
+/// A folder of another's may say so of a proof that has no form: a part that is not 32 bytes.
+#[test]
+fn a_proof_without_its_form_proves_nothing() {
+    const NOTHING: &str = r#""proves": "nothing""#;
+    let index = fs::read_to_string(vectors().join("index.json")).expect("a vector");
+    let (before, after) = index.split_once(NOTHING).expect("a proof that proves nothing");
+    let (before, hash) = before.rsplit_once("sha256:").expect("a part of it");
+    let shortened = |proves: &str| {
+        let dir = tempfile::tempdir().expect("a folder");
+        let index = format!("{before}sha256:{}{proves}{after}", &hash[1..]);
+        fs::write(dir.path().join("index.json"), index).expect("written");
+        let counts = counts(dir.path());
+        counts.into_iter().find(|(name, ..)| *name == "index.json").expect("the file").2
+    };
+    assert_eq!(shortened(NOTHING), 0);
+    assert_eq!(shortened(r#""proves": "absent""#), 1);
+}
+
 #[test]
 fn files_that_are_not_the_kits_are_named() {
     let dir = tempfile::tempdir().expect("a folder");
