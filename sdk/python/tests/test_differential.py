@@ -15,7 +15,7 @@ import random
 import subprocess
 import unittest
 
-from eleven_verify import Asked, EncodingError, parse, verify
+from eleven_verify import Asked, EncodingError, form, parse, verify
 
 from . import VECTORS, forge, vectors
 from .test_forged import CASES
@@ -140,8 +140,10 @@ def _signed_anew(dice: random.Random, bundles) -> tuple[str, dict | None]:
         if dice.random() < 0.3:
             parts.revoke()
         held = {name: getattr(parts, name) for name in _SIGNED}
+        held["around"] = {name: parts.bundle[name] for name in _AROUND}
         for _ in range(dice.choice((1, 1, 2))):
             said.append(_change(held, bundles, dice))
+        parts.bundle.update(held.pop("around"))
         for name, value in held.items():
             setattr(parts, name, value)
 
@@ -152,6 +154,8 @@ def _signed_anew(dice: random.Random, bundles) -> tuple[str, dict | None]:
 
 
 _SIGNED = ("policy", "artifact", "records", "events", "published", "statement", "root", "revocation")
+# What stands around them; of it what follows from the parts is computed anew.
+_AROUND = ("head", "entries", "seal", "registry")
 
 
 def _bytes(bundle) -> bytes:
@@ -251,6 +255,18 @@ def another(value, bundle, bundles, dice):
     return 0
 
 
+def moved(value, bundle, bundles, dice):
+    """A time a step earlier or later, the steps being those that limits are given in; anything else nearly the same."""
+    by = dice.choice((1, 1000, 2000, 60_000, 3_600_000)) * dice.choice((-1, 1))
+    try:
+        if len(value) == 20:
+            return form.to_seconds(form.seconds(value) + by)
+        moment = form.millis(value) + by
+        return f"{form.to_seconds(moment)[:-1]}.{moment % 1000:03}Z"
+    except (form.FormError, TypeError):
+        return another(value, bundle, bundles, dice)
+
+
 def of_another_type(value, bundle, bundles, dice):
     return dice.choice((None, True, False, 0, -1, 1.5, 2**53, "", "x", [], {}, [[]], [{}], {"a": None}))
 
@@ -288,7 +304,7 @@ def turned(value, bundle, bundles, dice):
     return [value]
 
 
-_WAYS = (another, another, another, of_another_type, gone, unknown_member, of_elsewhere, of_elsewhere, turned, turned)
+_WAYS = (another, another, moved, moved, of_another_type, gone, unknown_member, of_elsewhere, of_elsewhere, turned)
 
 
 if __name__ == "__main__":

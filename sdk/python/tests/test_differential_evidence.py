@@ -19,7 +19,7 @@ from eleven_verify import root as trust
 from eleven_verify.admission import named
 
 from . import vectors
-from .test_differential import BINARY, _bytes, _change, _count, _Other, _ours, _places, _seed
+from .test_differential import BINARY, _bytes, _change, _count, _Other, _ours, _places, _seed, moved
 
 _LEAVES = [hashes.sha256(b"leaf %d" % number) for number in range(9)]
 _FORKED = [*_LEAVES[:3], hashes.sha256(b"another"), *_LEAVES[4:]]
@@ -100,19 +100,9 @@ def _changed_once(part, shown: list, dice: random.Random) -> str:
         holder = holder[step]
     if path[-1] == "status":
         holder.update(status=dice.choice(("retired", "compromised")), since=dice.choice((_AT, _LATER, _DUE)))
-    elif isinstance(holder[path[-1]], str):
-        holder[path[-1]] = _moved(holder[path[-1]], dice.choice((1, 1000, 60_000, 10**7)) * dice.choice((-1, 1)))
+    else:
+        holder[path[-1]] = moved(holder[path[-1]], part, shown, dice)
     return f"moved {path}"
-
-
-def _moved(time: str, by: int) -> str:
-    try:
-        if len(time) == 20:
-            return form.to_seconds(form.seconds(time) + by)
-        moment = form.millis(time) + by
-        return f"{form.to_seconds(moment)[:-1]}.{moment % 1000:03}Z"
-    except form.FormError:
-        return time
 
 
 # What is made ------------------------------------------------------------------------------------
