@@ -518,12 +518,12 @@ fn what_is_open_is_said_again_and_closed_by_that_alone() {
     let mut reading = Reading::new(point());
     reading.line(&line.encode()).expect("a line");
     let mut read = reading.end().expect("a journal");
+    read.next_seq = 5;
     assert_eq!(
         (read.open_lineages(), read.open_from()),
         (1, started.src_seq),
         "it is all that is left of that lineage"
     );
-    read.next_seq = 5;
 
     let closing = closed(&[line]);
     assert_eq!(read.recover(NOW.plus_seconds(9), usize::MAX).expect("closes"), closing);
