@@ -246,6 +246,11 @@ fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measu
             Some(_) if approved.differs(ours).is_none() => {
                 "what was approved is here and does not run yet: `eleven runtime restart`"
             }
+            // Each of two processes counts uses by itself, and whoever registers here takes the other one's place.
+            _ if it.kid != approved.kid && ours.kid != approved.kid => {
+                "where its keys were being replaced, go on with `eleven runtime key replace`; else another process stands under its \
+                 name: stop that one, and where this is the one that is meant, `eleven runtime register`"
+            }
             _ => "if the change was meant, `eleven runtime register`",
         };
         return bad(what, format!("another {thing} was approved than {who}: {next}"));
@@ -269,9 +274,9 @@ impl Measured {
     /// In what it is not the other.
     fn differs(&self, other: &Self) -> Option<&'static str> {
         let things = [
+            ("key", &self.kid, &other.kid),
             ("binary", &self.binary, &other.binary),
             ("configuration", &self.config, &other.config),
-            ("key", &self.kid, &other.kid),
         ];
         things.into_iter().find(|(_, one, another)| one != another).map(|(thing, ..)| thing)
     }

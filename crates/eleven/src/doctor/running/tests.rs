@@ -62,6 +62,13 @@ fn the_registration_is_held_against_what_runs_and_not_against_this_binary() {
     let other = Measured { kid: "key:d1/gw-0/2".to_owned(), ..measured(1) };
     let found = compare(&snapshot(active), POINT, &measured(1), Some(&other), now);
     assert!(found.state == State::Bad && found.detail.contains("another key was approved"), "{}", found.detail);
+    // The approved one is not here: somebody else has it, whatever else is another.
+    let other = Measured { kid: other.kid, ..measured(9) };
+    for running in [Some(&other), None] {
+        let found = compare(&snapshot(active), POINT, &other, running, now);
+        let (another, next) = ("another key was approved", "another process stands under its name: stop that one");
+        assert!(found.detail.contains(another) && found.detail.contains(next), "{}", found.detail);
+    }
     let found = compare(&snapshot(active), "host://here/gateway#gw-1", &measured(1), None, now);
     assert!(found.state == State::Bad && found.detail.contains("is not registered"), "{}", found.detail);
 }
