@@ -22,7 +22,7 @@ use eleven_api::edge::Clock;
 use eleven_api::keyring::InUse;
 use eleven_core::artifact::Artifact;
 use eleven_core::event::Record;
-use eleven_core::hash::Sha256;
+use eleven_core::hash::{Sha3, Sha256};
 use eleven_core::head::RegistryRef;
 use eleven_core::limits::{MAX_SEEN_EARLY_MS, MAX_SEEN_LATE_MS};
 use eleven_core::recovery::Recovery;
@@ -30,6 +30,7 @@ use eleven_core::registry::Header;
 use eleven_core::registry::history::Moment;
 use eleven_core::time::Time;
 use eleven_store::{Batch, BatchFull, Durable, Stage};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
 
@@ -37,6 +38,8 @@ use std::sync::{Arc, PoisonError, mpsc};
 const RESERVED: usize = 16 * 1024;
 /// From so many waiting requests on, a commit is staged while the one before is put together and synced.
 pub(crate) const CROWD: usize = 4;
+/// Of so many registries it is told that uses named them and the entries don't come to them: a point may name what it likes.
+const UNFOLDED: usize = 64;
 
 /// What the writer is asked for.
 pub(crate) enum Request {
@@ -118,8 +121,18 @@ pub(crate) struct Audit {
     /// A seal that is staged, and goes to whoever signs heads once it is durable.
     pub(crate) seal: Option<StagedSeal>,
     pub(crate) heads: mpsc::Sender<SealedEntry>,
-    /// The last registry that a use named and the entries don't come to: it is told of once.
-    unfolded: Option<RegistryRef>,
+    unfolded: Unfolded,
+}
+
+/// Registries that uses named and the entries don't come to, as far as they were told of.
+#[derive(Default)]
+struct Unfolded(BTreeSet<(u64, Sha3)>);
+
+impl Unfolded {
+    /// Whether this one is told of now: each is once.
+    fn is_news(&mut self, RegistryRef { epoch, hash }: RegistryRef) -> bool {
+        self.0.len() < UNFOLDED && self.0.insert((epoch, hash))
+    }
 }
 
 impl Audit {
@@ -133,7 +146,8 @@ impl Audit {
     ) -> Self {
         let crate::recover::Resumed { name, chain, changes, unsealed, .. } = resumed;
         let (chain, links) = (linked::Chain::new(chain.into()), Vec::new());
-        Self { shared, clock, signer, name, chain, links, changes, unsealed, pace, seal: None, heads, unfolded: None }
+        let (seal, unfolded) = (None, Unfolded::default());
+        Self { shared, clock, signer, name, chain, links, changes, unsealed, pace, seal, heads, unfolded }
     }
 
     fn append(&mut self, received: Received, batch: &mut Batch) -> Answer {
@@ -300,7 +314,7 @@ impl Audit {
         let folded = |named: &RegistryRef| read(&self.shared.places).registry_hash(named.epoch) == Some(named.hash);
         let Some(named) = named.filter(|named| !folded(named)) else { return };
         Counts::add(&self.shared.counts.unfolded);
-        if self.unfolded.replace(named) != Some(named) {
+        if self.unfolded.is_news(named) {
             let RegistryRef { epoch, hash } = named;
             tracing::error!(
                 point = %record.by, epoch, %hash,

@@ -474,6 +474,19 @@ async fn a_use_by_another_registry_than_the_entries_come_to_is_taken_and_counted
     }
 }
 
+#[test]
+fn each_registry_that_the_entries_do_not_come_to_is_told_of_once_and_no_more_than_so_many() {
+    let mut unfolded = Unfolded::default();
+    let mut told = |epoch: u64, what: &[u8]| unfolded.is_news(RegistryRef { epoch, hash: Sha3::of(&[what]) });
+    // By turns, as where two points are shown two others.
+    assert_eq!(
+        [told(1, b"a"), told(1, b"b"), told(1, b"a"), told(1, b"b"), told(2, b"b")],
+        [true, true, false, false, true]
+    );
+    let more = (0..1000u64).filter(|n| told(3, &n.to_be_bytes())).count();
+    assert_eq!(more, UNFOLDED - 3);
+}
+
 #[tokio::test]
 async fn a_refusal_among_others_leaves_times_in_order_and_a_ledger_that_opens() {
     let home = Home::new();
