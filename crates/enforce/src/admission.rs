@@ -360,10 +360,12 @@ pub fn uncounted_key(view: &View, point: &str, signs: &[(KeyUse, &dyn Signer)], 
     }
     let named = view.runtime(point)?.kid.as_str();
     let (_, signer) = signs.iter().find(|(usage, signer)| *usage == KeyUse::Event && signer.kid() != named)?;
+    // What may have been used under that key is known by its end: registered while that counts, this one would take what was used there
+    // and issued since its own key counts.
     Some(format!(
         "the registration of this point names the event key {named} and not {}: where its keys were being replaced, go on with \
          `eleven runtime key replace`; else another process stands under its name: stop that one, and where this is the one that \
-         is meant, `eleven runtime register`",
+         is meant, `eleven key retire {named}` and then `eleven runtime register`",
         signer.kid()
     ))
 }

@@ -244,14 +244,15 @@ fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measu
     if let Some(thing) = approved.differs(it) {
         let next = match running {
             Some(_) if approved.differs(ours).is_none() => {
-                "what was approved is here and does not run yet: `eleven runtime restart`"
+                "what was approved is here and does not run yet: `eleven runtime restart`".to_owned()
             }
-            // Each of two processes counts uses by itself, and whoever registers here takes the other one's place.
-            _ if it.kid != approved.kid && ours.kid != approved.kid => {
-                "where its keys were being replaced, go on with `eleven runtime key replace`; else another process stands under its \
-                 name: stop that one, and where this is the one that is meant, `eleven runtime register`"
-            }
-            _ => "if the change was meant, `eleven runtime register`",
+            // What may have been used under the other is known by its end.
+            _ if approved.kid != it.kid => format!(
+                "where keys were being replaced, go on with `eleven runtime key replace`; else stop what else runs under this name, and if \
+                 the change was meant, `eleven key retire {}` and then `eleven runtime register`",
+                approved.kid
+            ),
+            _ => "if the change was meant, `eleven runtime register`".to_owned(),
         };
         return bad(what, format!("another {thing} was approved than {who}: {next}"));
     }

@@ -299,7 +299,16 @@ fn a_point_whose_registration_names_another_event_key_admits_nothing() {
         assert_eq!(refused_in(naming(event), |held| held.signs = signs), None, "{kid}");
         // Sound as it is: who has the other one counts uses as well, in a journal of its own.
         let expected = (usage == KeyUse::Event).then_some(Reason::RuntimeIntegrity);
-        assert_eq!(refused_in(naming("key:11-11/gw-0/2"), |held| held.signs = signs), expected, "{kid}");
+        let mut told = None;
+        let look = |held: &mut Held<'_>| {
+            held.signs = signs;
+            told = uncounted_key(held.view.expect("a view"), held.point, signs, held.last_now.expect("a time"));
+        };
+        assert_eq!(refused_in(naming("key:11-11/gw-0/2"), look), expected, "{kid}");
+        // What was used there is known by that one's end alone.
+        let ends_first =
+            |why: String| why.contains("`eleven key retire key:11-11/gw-0/2` and then `eleven runtime register`");
+        assert_eq!(told.map(ends_first), expected.map(|_| true), "{kid}");
     }
 }
 

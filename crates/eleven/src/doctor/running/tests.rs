@@ -66,9 +66,13 @@ fn the_registration_is_held_against_what_runs_and_not_against_this_binary() {
     let other = Measured { kid: other.kid, ..measured(9) };
     for running in [Some(&other), None] {
         let found = compare(&snapshot(active), POINT, &other, running, now);
-        let (another, next) = ("another key was approved", "another process stands under its name: stop that one");
+        let (another, next) = ("another key was approved", "else stop what else runs under this name");
         assert!(found.detail.contains(another) && found.detail.contains(next), "{}", found.detail);
     }
+    // It is not registered while the other counts: what was used under that is known by its end.
+    let found = compare(&snapshot(active), POINT, &other, Some(&other), now);
+    let first = format!("`eleven key retire {}` and then `eleven runtime register`", measured(1).kid);
+    assert!(found.detail.contains("`eleven runtime key replace`") && found.detail.contains(&first), "{}", found.detail);
     let found = compare(&snapshot(active), "host://here/gateway#gw-1", &measured(1), None, now);
     assert!(found.state == State::Bad && found.detail.contains("is not registered"), "{}", found.detail);
 }
