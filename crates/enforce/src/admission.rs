@@ -44,7 +44,8 @@ pub struct Held<'a> {
     /// nothing yet.
     pub dated: Option<(Time, Time)>,
     /// Whether the ledger answered last that it does not know this point by its signature, so that by which time it dates entries
-    /// is not known here: the two clocks are far apart, or the point's key counts as compromised.
+    /// is not known here: the two clocks are far apart, or the point's key counts as compromised there. Not where the view says the
+    /// latter: of that step 5 tells.
     pub unknown: bool,
     /// The highest registry epoch whose view this point has held, here or before a restart.
     pub seen_epoch: u64,

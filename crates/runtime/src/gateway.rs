@@ -97,7 +97,7 @@ impl Gate {
             signs: &[],
             last_now,
             dated: self.progress.dated(now),
-            unknown: self.progress.is_unknown(),
+            unknown: self.progress.is_unknown() && !held.is_some_and(|held| held.lost(self.point.event.kid(), now.at)),
             seen_epoch,
             uses_since: held.and_then(|held| held.uses_since),
             bundles: None,

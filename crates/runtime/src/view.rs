@@ -51,6 +51,13 @@ impl Holding {
         now.steady.saturating_sub(self.asked.steady)
     }
 
+    /// Whether a key is compromised by this view. The ledger knows nobody by such a one, and that is no matter of clocks: it does not
+    /// count (step 5).
+    pub(crate) fn lost(&self, kid: &str, now: Time) -> bool {
+        let key = self.view.key(kid).map(|key| &key.record);
+        key.is_some_and(|key| matches!(key.status, KeyStatus::Compromised(_)) && !key.counts_at(now))
+    }
+
     /// Since when a stamp of its epoch is held that was asked for at `asked`. One that comes again, as from an authority that
     /// hears nothing of the ledger, is as old as it was.
     fn since(&self, stamp: &Stamp, asked: Moment) -> Moment {

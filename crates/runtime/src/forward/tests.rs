@@ -2,8 +2,8 @@ use super::*;
 use crate::gateway::Gate;
 use crate::health::wrong_clock;
 use crate::running::{Halt, Running};
-use crate::serve::tests::{ledger, opened, opened_by};
-use crate::view::tests::Logged;
+use crate::serve::tests::{ledger, opened, opened_by, opened_under};
+use crate::view::tests::{Logged, view_where};
 use eleven_api::audit::Durability;
 use eleven_api::edge::ManualClock;
 use eleven_core::encoding::Object;
@@ -321,6 +321,18 @@ async fn a_ledger_that_refuses_the_same_records_again_and_again_is_not_said_to_a
     let told = |what: &str| logged.lines().iter().filter(|line| line.contains(what)).count();
     let told = (told("does not acknowledge"), told("acknowledges again"));
     assert_eq!(told, (1, 1), "{:?}", logged.lines());
+}
+
+#[tokio::test]
+async fn where_a_points_key_is_compromised_it_is_not_its_clock_that_is_told() {
+    let point = opened_under("key:11-11/issuer/2026-q2").await;
+    let told = || wrong_clock(&point.gate).is_some();
+    point.gate.progress.dated.unheard();
+    assert!(told(), "no view says why it is not known");
+    for (what, clock) in [("everything in order", true), ("issuer key compromised", false)] {
+        point.gate.registry.hold(view_where(what));
+        assert_eq!(told(), clock, "{what}");
+    }
 }
 
 #[tokio::test]

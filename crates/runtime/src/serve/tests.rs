@@ -7,6 +7,7 @@ use eleven_api::edge::{ManualClock, SystemClock};
 use eleven_core::encoding::Value;
 use eleven_core::hash::Sha3;
 use eleven_core::reason::Reason;
+use eleven_core::signature::SeedSigner;
 use eleven_core::time::Time;
 use eleven_enforce::journal::Line;
 use eleven_store::faulty::{Effect, Fault, FaultyDisk, Op};
@@ -59,6 +60,14 @@ pub(crate) async fn opened_by(disk: &FaultyDisk, upstream: &str, clock: Arc<dyn 
     started(disk, upstream, clock, vec![nothing_of_it()]).await.expect("opens")
 }
 
+/// A point whose event key has this name.
+pub(crate) async fn opened_under(kid: &str) -> Opened {
+    let point = Point { event: Arc::new(SeedSigner::new(kid, &[1; 32])), ..again(&begun()) };
+    let clock = Arc::new(ManualClock::new(admission().1));
+    let answers = vec![nothing_of_it()];
+    started_as(point, &FaultyDisk::new(1), "http://127.0.0.1:9", clock, answers).await.expect("opens")
+}
+
 /// The log of a journal.
 fn log_on(disk: &FaultyDisk) -> SegmentLog {
     let options = SegmentOptions { ahead: false, ..SegmentOptions::default() };
@@ -67,6 +76,16 @@ fn log_on(disk: &FaultyDisk) -> SegmentLog {
 
 /// The same before a ledger that answers so.
 async fn started(
+    disk: &FaultyDisk,
+    upstream: &str,
+    clock: Arc<dyn Clock>,
+    answers: Vec<(StatusCode, String)>,
+) -> Result<Opened, RuntimeError> {
+    started_as(again(&begun()), disk, upstream, clock, answers).await
+}
+
+async fn started_as(
+    point: Point,
     disk: &FaultyDisk,
     upstream: &str,
     clock: Arc<dyn Clock>,
@@ -87,7 +106,6 @@ async fn started(
     let folder = tempfile::tempdir().expect("a folder");
     let file = eleven_core::encoding::parse(include_bytes!("../../../../spec/vectors/admission.json")).expect("I-JSON");
     let root = TrustRoot::read(file.pointer("/base/root").expect("a root").clone()).expect("a root");
-    let point = again(&begun());
     let runtime = Runtime::over(log, settings, point, root, folder.path(), clock, "here".into()).await?;
     Ok(Opened { gate: Arc::clone(&runtime.gate), runtime, _folder: folder, _ledger: ledger })
 }
