@@ -8,7 +8,7 @@
 //! **Invariant**: nothing of the store is shown or erased without a permit, and no answer leaves before its evidence is as durable
 //! as the policy asks.
 
-use crate::execution::{DECISION, durability_of, name_lineage};
+use crate::execution::{DECISION, durability_of, name_lineage, name_salt};
 use crate::gateway::{self, Framed, Gate, authenticate, body_of, deny};
 use crate::opening::{Begun, Sent, begin, close, ending, uncommitted};
 use crate::whole::{self, DRAFT};
@@ -280,7 +280,7 @@ async fn carry_out(
     bundle: &PolicyBundle,
 ) -> Result<axum::response::Response, Problem> {
     let (execution, durability) = (permit.run(), durability_of(bundle));
-    let op = execution.op.clone();
+    let (op, salt) = (execution.op.clone(), execution.salt.clone());
     let lineage = id::lineage_name(&op);
     // What a view ended meanwhile shows nothing, and erases nothing.
     let (outcome, cause, answer) = match gate.registry.ends(&execution.artifact) {
@@ -306,6 +306,7 @@ async fn carry_out(
         return Err(Problem::refused(Reason::AuditUnavailable, UNPROVEN).once_allowed().in_lineage(lineage));
     }
     name_lineage(&mut parts.headers, &op, durability);
+    name_salt(&mut parts.headers, bundle, &salt);
     if outcome != Outcome::Completed {
         // It was allowed, and what befell it after that is no decision.
         parts.headers.remove(DECISION);

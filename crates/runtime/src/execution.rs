@@ -162,7 +162,7 @@ impl Run {
             answer.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
         }
         name_lineage(answer.headers_mut(), &op, durability);
-        self.name_salt(answer.headers_mut(), &salt);
+        name_salt(answer.headers_mut(), &self.bundle, &salt);
         self.answer_with(answer);
     }
 
@@ -183,7 +183,7 @@ impl Run {
         *answer.status_mut() = parts.status;
         *answer.headers_mut() = passing::to_caller(&parts.headers);
         name_lineage(answer.headers_mut(), &execution.op, Durability::D1);
-        self.name_salt(answer.headers_mut(), &execution.salt);
+        name_salt(answer.headers_mut(), &self.bundle, &execution.salt);
         self.answer_with(answer);
 
         let passed = self.until(deadline, &mut registered, inlet.pass(&mut body, &mut holdback)).await;
@@ -251,7 +251,7 @@ impl Run {
         self.note(&broken, &execution);
         let problem = self.problem(&broken, &execution.op);
         let (mut parts, body) = refusal::openai(&problem).into_parts();
-        self.name_salt(&mut parts.headers, &execution.salt);
+        name_salt(&mut parts.headers, &self.bundle, &execution.salt);
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let sent = match broken {
             Break::CallerLeft => Sent::nothing(NOBODY),
@@ -279,14 +279,6 @@ impl Run {
             self.answer_with(uncommitted(&op, |problem| refusal::openai(&problem)));
         }
         closed
-    }
-
-    /// Tells the caller by which salt what it sent and got stands in the ledger: so it holds both against what is attested here.
-    fn name_salt(&self, headers: &mut HeaderMap, salt: &str) {
-        let salted = self.bundle.terms.digests == Digests::Salted && !salt.is_empty();
-        if let Some(salt) = salted.then(|| HeaderValue::from_str(salt).ok()).flatten() {
-            headers.insert(SALT, salt);
-        }
     }
 
     fn answer_with(&mut self, answer: Answer) {
@@ -361,6 +353,14 @@ pub(crate) fn name_lineage(headers: &mut HeaderMap, op: &str, durability: Durabi
     headers.insert(DURABILITY_HEADER, HeaderValue::from_static(durability.name()));
     if let Ok(lineage) = HeaderValue::from_str(&id::lineage_name(op)) {
         headers.insert("eleven-lineage", lineage);
+    }
+}
+
+/// Tells the caller by which salt what it sent and got stands in the ledger: so it holds both against what is attested here.
+pub(crate) fn name_salt(headers: &mut HeaderMap, bundle: &PolicyBundle, salt: &str) {
+    let salted = bundle.terms.digests == Digests::Salted && !salt.is_empty();
+    if let Some(salt) = salted.then(|| HeaderValue::from_str(salt).ok()).flatten() {
+        headers.insert(SALT, salt);
     }
 }
 

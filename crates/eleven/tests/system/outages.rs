@@ -8,6 +8,7 @@ use eleven_api::client::Client;
 use eleven_api::disclosure::{Asking, Disclose, Disclosed};
 use eleven_api::routes;
 use eleven_authority::admin::Act;
+use eleven_core::artifact::result_digest;
 use eleven_core::encoding::{Object, Value, parse};
 use eleven_core::hash::Sha3;
 use eleven_core::limits::MAX_RELEASE_WAIT_MS;
@@ -345,10 +346,13 @@ async fn a_store_of_disclosures_that_cannot_be_used_commits_to_nothing_and_fails
         let text = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str);
         assert_eq!(text("/events/5/event"), Some("execution.failed"), "{path}");
         assert_eq!(text("/events/5/data/cause"), Some("disclosure.store"), "{path}");
+        let told = result_digest(failed.header("eleven-salt"), Sha3::of(&[&failed.body]), 500);
+        assert_eq!(text("/events/5/data/result/digest"), Some(told.to_string().as_str()), "{path}");
     }
     std::fs::write(&file, kept).expect("written");
     let shown = ask(routes::RUNTIME_DISCLOSURES_OPEN).await;
     assert_eq!((shown.status, shown.header("eleven-decision")), (StatusCode::OK, "allow"), "{}", shown.json());
+    assert_eq!(shown.header("eleven-salt").len(), 24, "padded base64 of 16 bytes");
     assert_eq!(Disclosed::read(&shown.body).expect("its form").count, 1);
 }
 
