@@ -159,7 +159,8 @@ fn others(snapshot: &Value, name: &str) -> Option<Finding> {
         "runtime",
         format!(
             "{other} is registered for {runtime}, too, and each counts uses by itself: an artifact for a single use passes at both; \
-             name one for a runtime of its own (`runtime.point`), or `eleven runtime remove` it and `eleven key retire` its event key"
+             name one for a runtime of its own (`runtime.point`), or stop it, `eleven runtime remove` it, and `eleven key retire` its \
+             event key"
         ),
     ))
 }

@@ -28,8 +28,8 @@ fn check_alone(lists: &Lists, record: &RuntimeRecord) -> Result<(), ActError> {
     if lists.runtimes.iter().any(|row| row.point != record.point && row.runtime == record.runtime) {
         return Err(ActError::Impossible(
             "another point of that runtime is registered, and each counts uses by itself, so that an artifact for a single use would \
-             pass at both: name this one for a runtime of its own (`runtime.point`), or take the other out first, by `eleven runtime \
-             remove` and `eleven key retire` of its event key",
+             pass at both: name this one for a runtime of its own (`runtime.point`), or stop the other and take it out first, by \
+             `eleven runtime remove` and `eleven key retire` of its event key",
         ));
     }
     let others = |point: &str| point != record.point && name::runtime_of_point(point) == record.runtime;
