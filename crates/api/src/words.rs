@@ -51,14 +51,16 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
         Reason::RuntimeUnregistered => (
             "The enforcement point stands in no registry, or not with the key that it signs with; or the runtime that was asked \
              for has no point.",
-            "`eleven runtime register`, on the machine of the point",
+            "`eleven runtime register`, on the machine of the point; where it is registered with another key, what its `/health` says in \
+             `unapproved`",
         ),
         Reason::RuntimeIntegrity => (
             "The point runs another binary or another configuration than the one that was approved for it, or signs with a key that \
-             does not count; or the authority refused, since the policy asks for hardware evidence, which the point does not have.",
-            "where the policy asks for hardware evidence, another whose term `attestation` is `software`; else, if the change was \
-             meant, approve it with `eleven runtime register`, or replace the key with `eleven runtime key replace`; if not, find \
-             out who made it",
+             does not count, or with another event key than its registration names; or the authority refused, since the policy asks \
+             for hardware evidence, which the point does not have.",
+            "where the policy asks for hardware evidence, another whose term `attestation` is `software`; else what the point's \
+             `/health` says in `unapproved`: if a change of binary or configuration was meant, approve it with `eleven runtime \
+             register`, and replace a key that does not count with `eleven runtime key replace`; if none was, find out who made it",
         ),
         Reason::ArtifactIssuerUntrusted => (
             "The key behind the artifact, or behind its issuance record, is unknown, not active, out of its time, or not the \
@@ -107,8 +109,8 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
              is acknowledged and stands under such a head",
         ),
         Reason::ArtifactReplayed => (
-            "The artifact was for one use, and was used; or it is older than the journal of a point that lost one, and may have \
-             been.",
+            "The artifact was for one use, and was used; or it is older than the journal of a point that lost one, or than the end of a \
+             point whose place another took, and may have been.",
             "get a new artifact for each call",
         ),
         Reason::ArtifactUseExhausted => ("The artifact was used as often as it may be.", "get a new artifact"),

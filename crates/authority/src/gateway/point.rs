@@ -48,7 +48,7 @@ impl fmt::Display for PointError {
             Self::Unknown => "the point is not registered, or its event key does not count: register it",
             Self::Signature => {
                 "the signature is not by the event key that the point is registered with, over this request and this \
-                 caller's credential: register the point under the key that it signs with"
+                 caller's credential: where the point signs by another, its `/health` says in `unapproved` what helps"
             }
         })
     }
