@@ -261,6 +261,14 @@ fn compare(snapshot: &Value, name: &str, ours: &Measured, running: Option<&Measu
         return bad(what, uncounted(snapshot, name, &it.kid, now));
     }
     match running.and_then(|running| running.differs(ours)) {
+        Some(_) if it.kid != ours.kid => warn(
+            what,
+            format!(
+                "{name} is approved as it runs, by another key than this one: to change over, stop what runs, `eleven key retire {}`, then \
+                 `eleven runtime register`, and start this one",
+                it.kid
+            ),
+        ),
         Some(thing) => warn(
             what,
             format!(

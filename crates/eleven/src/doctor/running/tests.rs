@@ -73,6 +73,9 @@ fn the_registration_is_held_against_what_runs_and_not_against_this_binary() {
     let found = compare(&snapshot(active), POINT, &other, Some(&other), now);
     let first = format!("`eleven key retire {}` and then `eleven runtime register`", measured(1).kid);
     assert!(found.detail.contains("`eleven runtime key replace`") && found.detail.contains(&first), "{}", found.detail);
+    let found = compare(&snapshot(active), POINT, &other, Some(&measured(1)), now);
+    let first = format!("`eleven key retire {KEY}`, then `eleven runtime register`");
+    assert!(found.state == State::Warn && found.detail.contains(&first), "{}", found.detail);
     let found = compare(&snapshot(active), "host://here/gateway#gw-1", &measured(1), None, now);
     assert!(found.state == State::Bad && found.detail.contains("is not registered"), "{}", found.detail);
 }
