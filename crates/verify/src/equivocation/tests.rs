@@ -272,21 +272,41 @@ fn a_checkpoint_by_a_key_that_a_root_calls_compromised_convicts_nobody() {
     assert!(fork(KeyStatus::Retired(at(100)), checkpoints()).is_empty(), "who retires a key answers for it");
 }
 
+/// The fork of two heads, under a later root that calls their key compromised since then.
+fn forked_by_a_stolen_key(fake: &Fake, since: Time) -> Value {
+    let first = root();
+    let prev = Some(first.hash_for_prev());
+    let mut next = TrustRoot { version: 2, nbf: at(50), prev, sigs: Vec::new(), ..first };
+    let head_keys = next.roles.iter_mut().filter(|key| key.usage == KeyUse::Head);
+    head_keys.for_each(|key| key.status = KeyStatus::Compromised(since));
+    let roots = vec![root(), next.signed(&[&fake.domain.signer("root")]).expect("a root")];
+    let statements = [Statement::Head(fake.early.clone()), Statement::Head(fake.other.clone())];
+    Evidence { roots, conflict: Conflict::Fork { statements, leaves: None } }.to_value()
+}
+
+/// The artifact that was handed out, under a registry that calls this key compromised.
+fn handed_out_by_a_stolen_key(fake: &Fake, label: &str) -> Value {
+    let conflict = handed_out_under(fake, Domain::new().compromised(label, at(60)));
+    Evidence { roots: vec![root()], conflict }.to_value()
+}
+
+/// Evidence by keys that were in other hands, or were not yet.
+fn stolen() -> Vec<(&'static str, Value)> {
+    let fake = fake();
+    let since = fake.other.at;
+    vec![
+        ("an artifact by an issuer key that is compromised", handed_out_by_a_stolen_key(&fake, "issuer")),
+        ("an issuance by an event key that is compromised", handed_out_by_a_stolen_key(&fake, "authority")),
+        ("a head from when a later root calls its key compromised", forked_by_a_stolen_key(&fake, since)),
+        ("heads from before a later root calls their key so", forked_by_a_stolen_key(&fake, since.plus_millis(1))),
+    ]
+}
+
 /// A later version may say that the key was in other hands already when the head was signed.
 #[test]
 fn a_head_from_after_its_key_was_compromised_convicts_nobody() {
     let fake = fake();
-    let fork = |since: Time| {
-        let first = root();
-        let prev = Some(first.hash_for_prev());
-        let mut next = TrustRoot { version: 2, nbf: at(50), prev, sigs: Vec::new(), ..first };
-        let head_keys = next.roles.iter_mut().filter(|key| key.usage == KeyUse::Head);
-        head_keys.for_each(|key| key.status = KeyStatus::Compromised(since));
-        let roots = vec![root(), next.signed(&[&fake.domain.signer("root")]).expect("a root")];
-        let statements = [Statement::Head(fake.early.clone()), Statement::Head(fake.other.clone())];
-        let conflict = Conflict::Fork { statements, leaves: None };
-        failures(&run(&Evidence { roots, conflict }.to_value()))
-    };
+    let fork = |since: Time| failures(&run(&forked_by_a_stolen_key(&fake, since)));
     for since in [at(0), fake.other.at] {
         assert_eq!(fork(since), ["statements.signed"], "{since}");
     }
@@ -297,13 +317,10 @@ fn a_head_from_after_its_key_was_compromised_convicts_nobody() {
 #[test]
 fn an_artifact_by_a_key_that_the_registry_calls_compromised_convicts_nobody() {
     let fake = fake();
-    let under = |domain: Domain| {
-        let conflict = handed_out_under(&fake, domain);
-        failures(&run(&Evidence { roots: vec![root()], conflict }.to_value()))
-    };
-    assert!(under(Domain::new()).is_empty());
+    let conflict = handed_out(&fake);
+    assert!(failures(&run(&Evidence { roots: vec![root()], conflict }.to_value())).is_empty());
     for label in ["issuer", "authority"] {
-        assert_eq!(under(Domain::new().compromised(label, at(60))), ["promise.made"], "{label}");
+        assert_eq!(failures(&run(&handed_out_by_a_stolen_key(&fake, label))), ["promise.made"], "{label}");
     }
 }
 
@@ -388,6 +405,8 @@ fn the_vectors_are_these_cases() {
     let cases = proven.iter().map(|(what, evidence)| case(what, evidence));
     let honest = honest();
     let cases = cases.chain(honest.iter().map(|(what, evidence, _)| case(what, evidence)));
+    let stolen = stolen();
+    let cases = cases.chain(stolen.iter().map(|(what, evidence)| case(what, evidence)));
     let file = Object::new().with("root", root().to_value()).with("cases", cases.collect::<Vec<_>>());
     let path = format!("{}/../../spec/vectors/equivocation.json", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("ELEVEN_WRITE_VECTORS").is_some() {
